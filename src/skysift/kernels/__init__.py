@@ -1,0 +1,1 @@
+"""The hot loops: numba functions, arrays in and arrays out."""
