@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skysift.simulate.scene import SceneConfig, Truth, simulate
 from skysift.simulate.profiles import DE_VAUCOULEURS, EXPONENTIAL, MixturePsf
+from skysift.simulate.scene import SceneConfig, Truth, simulate
 
 __all__ = ["DE_VAUCOULEURS", "EXPONENTIAL", "MixturePsf", "SceneConfig", "Truth", "simulate"]
