@@ -1,0 +1,230 @@
+"""Gaussian-weighted second moments: the adaptive iteration and one pass at a fixed weight.
+
+Bernstein & Jarvis 2002 (AJ 123, 583), section 3; the LSST algorithm `base_SdssShape`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+FLAG_UNWEIGHTED_BAD = 1
+FLAG_UNWEIGHTED = 2
+FLAG_SHIFT = 4
+FLAG_MAX_ITER = 8
+
+_EPS = 1.1920929e-7
+_Q_MAX = 14.0
+_Q_MAX_FINE = 9.0
+
+
+@njit(cache=True, nogil=True)
+def weighted_sums(image, xc, yc, w11, w12, w22, radius, fine):
+    """Sums of the image under the weight `exp(-q / 2)`, `q = w11 dx^2 + 2 w12 dx dy + w22 dy^2`.
+
+    The exponential runs along each row by the recurrence `g[x + 1] = g[x] r[x]`, `r[x + 1] = r[x] exp(-w11)`.
+
+    Parameters
+    ----------
+    image : array (h, w)
+        Pixels of any real type.
+    xc, yc : float
+        Centre of the weight, element coordinates.
+    w11, w12, w22 : float
+        The inverse of the weight's covariance; all zero gives weight one.
+    radius : float
+        Half size of the box that is summed, pixels; it is clipped to the image.
+    fine : bool
+        Split each pixel in 4 x 4, for weights narrower than a pixel.
+
+    Returns
+    -------
+    s, sx, sy, sxx, sxy, syy : float
+        Sums of `f`, `f dx`, `f dy`, `f dx^2`, `f dx dy`, `f dy^2`, where `f = exp(-q / 2) * image`.
+    """
+    height, width = image.shape
+    x_low = max(0, math.floor(xc - radius + 0.5))
+    x_high = min(width - 1, math.floor(xc + radius + 0.5))
+    y_low = max(0, math.floor(yc - radius + 0.5))
+    y_high = min(height - 1, math.floor(yc + radius + 0.5))
+    s = sx = sy = sxx = sxy = syy = 0.0
+    if fine:
+        for y in range(y_low, y_high + 1):
+            for x in range(x_low, x_high + 1):
+                q_worst = 0.0
+                for b in range(2):
+                    v = y - yc - 0.375 + 0.75 * b
+                    for a in range(2):
+                        u = x - xc - 0.375 + 0.75 * a
+                        q_worst = max(q_worst, u * u * w11 + 2.0 * u * v * w12 + v * v * w22)
+                if q_worst > _Q_MAX_FINE:
+                    continue
+                value = image[y, x] / 16.0
+                for b in range(4):
+                    v = y - yc - 0.375 + 0.25 * b
+                    for a in range(4):
+                        u = x - xc - 0.375 + 0.25 * a
+                        f = value * math.exp(-0.5 * (u * u * w11 + 2.0 * u * v * w12 + v * v * w22))
+                        s += f
+                        sx += f * u
+                        sy += f * v
+                        sxx += f * u * u
+                        sxy += f * u * v
+                        syy += f * v * v
+        return s, sx, sy, sxx, sxy, syy
+
+    ratio_step = math.exp(-w11)
+    for y in range(y_low, y_high + 1):
+        dy = y - yc
+        first = x_low
+        last = x_high
+        if w11 > 0.0:
+            # The roots in dx of q = 14 bound the pixels that count in this row.
+            centre = -w12 * dy / w11
+            inside = centre * centre - (w22 * dy * dy - _Q_MAX) / w11
+            if inside < 0.0:
+                continue
+            half = math.sqrt(inside)
+            first = max(first, math.ceil(xc + centre - half))
+            last = min(last, math.floor(xc + centre + half))
+        dx = first - xc
+        g = math.exp(-0.5 * (dx * dx * w11 + 2.0 * dx * dy * w12 + dy * dy * w22))
+        ratio = math.exp(-(w11 * (dx + 0.5) + w12 * dy))
+        r0 = r1 = r2 = 0.0
+        for x in range(first, last + 1):
+            f = g * image[y, x]
+            fx = f * dx
+            r0 += f
+            r1 += fx
+            r2 += fx * dx
+            dx += 1.0
+            g *= ratio
+            ratio *= ratio_step
+        s += r0
+        sx += r1
+        sy += r0 * dy
+        sxx += r2
+        sxy += r1 * dy
+        syy += r0 * dy * dy
+    return s, sx, sy, sxx, sxy, syy
+
+
+@njit(cache=True, nogil=True)
+def sdss_shape(image, xc, yc, max_iter, tol1, tol2, shift_max, negative):
+    """Adaptive second moments of one source: the elliptical Gaussian weight that reproduces itself.
+
+    Parameters
+    ----------
+    image : array (h, w)
+        Pixels, background subtracted.
+    xc, yc : float
+        Centre, element coordinates; it stays fixed.
+    max_iter : int
+        Most iterations.
+    tol1, tol2 : float
+        Convergence limits: change of the ellipticities; relative change of `Ixx`.
+    shift_max : float
+        Largest distance of the weighted first moment from the centre, per axis, before `FLAG_SHIFT` is set, pixels.
+    negative : bool
+        The source is a hole, not a bump.
+
+    Returns
+    -------
+    ixx, ixy, iyy : float
+        Moments, pixels squared; NaN where nothing could be measured.
+    i0 : float
+        Amplitude of the Gaussian; its flux is `2 pi i0 sqrt(ixx iyy - ixy^2)`. NaN if the moments are unweighted.
+    x, y : float
+        Weighted first moment, element coordinates.
+    flags : int
+        Sum of `FLAG_*`.
+    """
+    if not (math.isfinite(xc) and math.isfinite(yc)):
+        return np.nan, np.nan, np.nan, np.nan, xc, yc, FLAG_UNWEIGHTED_BAD
+    sign = -1.0 if negative else 1.0
+    wxx = wyy = 1.5
+    wxy = 0.0
+    w11 = w12 = w22 = -1.0
+    e1_old = e2_old = oxx_old = 1e6
+    fine = False
+    flags = 0
+    i0 = np.nan
+    x = xc
+    y = yc
+    radius = 0.0
+    iteration = 0
+    while iteration < max_iter:
+        radius = min(4.0 * math.sqrt(max(wxx, wyy)), 1000.0)
+        det = wxx * wyy - wxy * wxy
+        if not det >= _EPS:
+            flags |= FLAG_UNWEIGHTED
+            break
+        previous = (w11, w12, w22)
+        w11 = wyy / det
+        w12 = -wxy / det
+        w22 = wxx / det
+        if not fine and (wxx < 0.25 or wyy < 0.25 or det < 0.0625):
+            fine = True
+            if iteration > 0:
+                oxx_old = 1e6
+                w11, w12, w22 = previous
+                iteration -= 1
+        s, sx, sy, sxx, sxy, syy = weighted_sums(image, xc, yc, w11, w12, w22, radius, fine)
+        if not (sign * s > 0.0 and sign * sxx > 0.0 and sign * syy > 0.0):
+            flags |= FLAG_UNWEIGHTED
+            break
+        i0 = s * math.sqrt(w11 * w22 - w12 * w12) / math.pi
+        x = xc + sx / s
+        y = yc + sy / s
+        if abs(x - xc) > shift_max or abs(y - yc) > shift_max:
+            flags |= FLAG_SHIFT
+        oxx = sxx / s
+        oyy = syy / s
+        oxy = sxy / s
+        e1 = (oxx - oyy) / (oxx + oyy)
+        e2 = 2.0 * oxy / (oxx + oyy)
+        if iteration > 0 and abs(e1 - e1_old) < tol1 and abs(e2 - e2_old) < tol1 and abs(oxx / oxx_old - 1.0) < tol2:
+            break
+        e1_old = e1
+        e2_old = e2
+        oxx_old = oxx
+        # The observed moments are those of object times weight, so the object's inverse covariance is the difference.
+        o_det = oxx * oyy - oxy * oxy
+        if not o_det >= _EPS:
+            flags |= FLAG_UNWEIGHTED
+            break
+        n11 = oyy / o_det - w11
+        n12 = -oxy / o_det - w12
+        n22 = oxx / o_det - w22
+        n_det = n11 * n22 - n12 * n12
+        if not n_det >= _EPS:
+            flags |= FLAG_UNWEIGHTED
+            break
+        wxx = n22 / n_det
+        wxy = -n12 / n_det
+        wyy = n11 / n_det
+        if not (wxx > 0.0 and wyy > 0.0):
+            flags |= FLAG_UNWEIGHTED
+            break
+        iteration += 1
+    if iteration >= max_iter:
+        flags |= FLAG_UNWEIGHTED | FLAG_MAX_ITER
+    if flags & FLAG_UNWEIGHTED:
+        i0 = np.nan
+        s, sx, sy, sxx, sxy, syy = weighted_sums(image, xc, yc, 0.0, 0.0, 0.0, radius, fine)
+        if not (sign * s > 0.0 and sign * sxx > 0.0 and sign * syy > 0.0):
+            flags = (flags & ~FLAG_UNWEIGHTED) | FLAG_UNWEIGHTED_BAD
+            if sign * s > 0.0:
+                wxx = wyy = 1.0 / 12.0
+                wxy = 0.0
+            else:
+                wxx = wxy = wyy = np.nan
+            return wxx, wxy, wyy, i0, x, y, flags
+        wxx = sxx / s
+        wxy = sxy / s
+        wyy = syy / s
+        x = xc + sx / s
+        y = yc + sy / s
+    return wxx, wxy, wyy, i0, x, y, flags
