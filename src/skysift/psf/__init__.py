@@ -1,0 +1,9 @@
+"""Point-spread functions: one interface, `Psf`, and its kinds."""
+
+from skysift.psf.analytic import DoubleGaussianPsf, GaussianPsf
+from skysift.psf.base import Psf
+from skysift.psf.grid import GridPsf
+from skysift.psf.linear import KernelPsf, LinearPsf, PcaPsf, PixelGridPsf
+from skysift.psf.terms import SpatialTerms
+
+__all__ = ["DoubleGaussianPsf", "GaussianPsf", "GridPsf", "KernelPsf", "LinearPsf", "PcaPsf", "PixelGridPsf", "Psf", "SpatialTerms"]

@@ -1,0 +1,259 @@
+"""The PSF interface. Every kind gives a mixture of basis images; rendering, shapes and apertures follow from it."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skysift.errors import AlgorithmError, InputError
+
+if TYPE_CHECKING:
+    from skysift.geom import Point2D, Quadrupole
+    from skysift.image import Image
+
+__all__ = ["Mixture", "Psf", "Resampling"]
+
+BLOCK = 1024
+"""Sources rendered together, which bounds the memory of kinds that compute an image per source."""
+
+FARTHEST = 2.0**30
+"""Positions beyond this many pixels do not fit an integer pixel index and count as no position."""
+
+
+class Mixture(NamedTuple):
+    """PSF images as sparse sums of basis images: source i is ``sum_t weight[i, t] * basis[index[i, t]]``."""
+
+    basis: NDArray[np.float64]
+    """(m, k, k) images."""
+    index: NDArray[np.int64]
+    """(n, t) which images."""
+    weight: NDArray[np.float64]
+    """(n, t) how much of each."""
+
+
+class Resampling(NamedTuple):
+    """How a mixture becomes an image at a sub-pixel position."""
+
+    order: int = 5
+    """Order of the Lanczos function."""
+    step: float = 1.0
+    """Samples of the basis images per pixel."""
+    clip: bool = False
+    """Taps beyond the basis image are left out rather than zero."""
+    unit_sum: bool = False
+    """The resampled image is scaled to unit sum."""
+
+
+class Psf(ABC):
+    """A point-spread function, possibly varying over the image (LSST `lsst.afw.detection.Psf`).
+
+    No position, or one that is not finite, means the average position. Kernel images are centred on a pixel and sum to one; images at a
+    position are shifted by Lanczos-5 resampling, padded with zeros and, like LSST's, not scaled again afterwards.
+
+    Parameters
+    ----------
+    size
+        Width and height of the kernel images, odd, pixels.
+    average_position
+        Where the PSF is taken when no position is given, pixels, PARENT.
+    """
+
+    resampling = Resampling()
+
+    def __init__(self, size: int, average_position: tuple[float, float] = (0.0, 0.0)) -> None:
+        if size < 1 or size % 2 == 0:
+            raise InputError(f"a PSF image needs an odd positive size, not {size}")
+        self._size = int(size)
+        self._average = (float(average_position[0]), float(average_position[1]))
+
+    @abstractmethod
+    def mixture(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Mixture:
+        """Give the basis images and their weights at (n,) finite positions; the sums need not be normalised."""
+
+    @abstractmethod
+    def resized(self, size: int) -> Psf:
+        """Give the same PSF with kernel images of another (odd) size: cropped, padded with zeros, or evaluated anew."""
+
+    @property
+    def size(self) -> int:
+        """Width and height of the kernel images, odd, pixels."""
+        return self._size
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the kernel image is the same everywhere."""
+        return False
+
+    @property
+    def average_position(self) -> Point2D:
+        """Position used when none is given, pixels, PARENT."""
+        from skysift.geom import Point2D
+
+        return Point2D(*self._average)
+
+    def _positions(self, x: ArrayLike | None, y: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Make (n,) finite positions of what a caller gave."""
+        if (x is None) != (y is None):
+            raise InputError("a PSF position needs both x and y, or neither")
+        ax, ay = np.broadcast_arrays(
+            np.atleast_1d(np.asarray(self._average[0] if x is None else x, np.float64)),
+            np.atleast_1d(np.asarray(self._average[1] if y is None else y, np.float64)),
+        )
+        usable = (np.abs(ax) < FARTHEST) & (np.abs(ay) < FARTHEST)
+        return np.where(usable, ax, self._average[0]).ravel(), np.where(usable, ay, self._average[1]).ravel()
+
+    def kernels(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+        """Give the kernel images at many positions.
+
+        Parameters
+        ----------
+        x, y
+            (n,) positions, pixels, PARENT.
+
+        Returns
+        -------
+        kernels
+            (n, size, size) float64, each of unit sum and centred on its middle pixel; NaN where the model has no finite, non-zero sum.
+        """
+        ax, ay = self._positions(x, y)
+        out = np.empty((len(ax), self._size, self._size))
+        for start in range(0, len(ax), BLOCK):
+            block = slice(start, start + BLOCK)
+            basis, index, weight = self.mixture(ax[block], ay[block])
+            dense = np.zeros((len(index), len(basis)))
+            np.add.at(dense, (np.arange(len(index))[:, None], index), weight)
+            out[block] = np.tensordot(dense, basis, axes=1)
+        return _unit_sum(out)
+
+    def stamps(
+        self, x: ArrayLike, y: ArrayLike, size: int | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:
+        """Give the images at many positions, each with its centre at the exact sub-pixel position.
+
+        Parameters
+        ----------
+        x, y
+            (n,) positions, pixels, PARENT.
+        size
+            Odd size of the stamps, pixels; the PSF's own by default. The images are cropped or padded with zeros about their middle pixel.
+
+        Returns
+        -------
+        stamps
+            (n, size, size) float32.
+        x0, y0
+            (n,) int32, PARENT position of each stamp's first pixel.
+        """
+        from skysift.kernels.psf import render
+
+        size = self._size if size is None else int(size)
+        if size < 1 or size % 2 == 0:
+            raise InputError(f"PSF stamps need an odd positive size, not {size}")
+        ax, ay = self._positions(x, y)
+        ix, iy = np.floor(ax + 0.5), np.floor(ay + 0.5)
+        out = np.empty((len(ax), size, size), np.float32)
+        for start in range(0, len(ax), BLOCK):
+            block = slice(start, start + BLOCK)
+            basis, index, weight = self.mixture(ax[block], ay[block])
+            render(basis, index, weight, (ax - ix)[block], (ay - iy)[block], *self.resampling, self._size, out[block])
+        return out, (ix - size // 2).astype(np.int32), (iy - size // 2).astype(np.int32)
+
+    def kernel_image(self, x: float | None = None, y: float | None = None) -> Image:
+        """Give the kernel image at a position: float64, unit sum, its centre at pixel (0, 0)."""
+        from skysift.image import Image
+
+        half = self._size // 2
+        return Image(self.kernels(*self._positions(x, y))[0], xy0=(-half, -half))
+
+    def image(self, x: float | None = None, y: float | None = None) -> Image:
+        """Give the image of a point source at a position, in PARENT coordinates: float32, centred on the exact position."""
+        from skysift.image import Image
+
+        stamps, x0, y0 = self.stamps(*self._positions(x, y))
+        return Image(stamps[0], xy0=(int(x0[0]), int(y0[0])))
+
+    def shapes(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+        """Give the adaptive second moments of the kernel images at many positions.
+
+        Parameters
+        ----------
+        x, y
+            (n,) positions, pixels, PARENT.
+
+        Returns
+        -------
+        shapes
+            (n, 3) float64 ``ixx, iyy, ixy``, pixels²; NaN where the moments do not converge. LSST's `base_SdssShape` with its weight fixed on the
+            middle pixel.
+        """
+        from skysift.kernels.psf import measure_shapes
+
+        ax, ay = self._positions(x, y)
+        out = np.empty((len(ax), 3))
+        if self.is_constant and len(ax) > 1:
+            out[:] = self.shapes(ax[:1], ay[:1])
+            return out
+        for start in range(0, len(ax), BLOCK):
+            block = slice(start, start + BLOCK)
+            measure_shapes(self.kernels(ax[block], ay[block]).astype(np.float32), out[block])
+        return out
+
+    def shape(self, x: float | None = None, y: float | None = None) -> Quadrupole:
+        """Give the adaptive second moments of the kernel image at a position.
+
+        Raises
+        ------
+        AlgorithmError
+            The moments do not converge on a positive shape.
+        """
+        from skysift.geom import Quadrupole
+
+        ixx, iyy, ixy = self.shapes(*self._positions(x, y))[0]
+        if not math.isfinite(ixx):
+            raise AlgorithmError(
+                "the adaptive moments of the PSF image do not converge", hint="look at psf.kernel_image() for noise or negative wings"
+            )
+        return Quadrupole(ixx, iyy, ixy)
+
+    def sigma(self, x: float | None = None, y: float | None = None) -> float:
+        """Give the determinant radius ``(ixx iyy - ixy²)^(1/4)`` of the PSF at a position, pixels."""
+        ixx, iyy, ixy = self.shape(x, y)
+        return float((ixx * iyy - ixy * ixy) ** 0.25)
+
+    def aperture_flux(self, radius: float, x: float | None = None, y: float | None = None) -> float:
+        """Give the fraction of the flux inside a circle about the centre of the kernel image (sinc aperture), radius in pixels."""
+        from skysift.psf.aperture import sinc_flux
+
+        return sinc_flux(self.kernels(*self._positions(x, y))[0], radius)
+
+    def peak(self, x: float | None = None, y: float | None = None) -> float:
+        """Give the central value of the kernel image at a position."""
+        half = self._size // 2
+        return float(self.kernels(*self._positions(x, y))[0, half, half])
+
+    def __repr__(self) -> str:
+        variation = "constant" if self.is_constant else "varying"
+        return f"{type(self).__name__}({variation}, {self._size}x{self._size} pixels)"
+
+
+def _unit_sum(images: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale (n, k, k) images to unit sum in place; NaN where the sum is zero or not finite."""
+    total = images.sum(axis=(1, 2))
+    total[~np.isfinite(total) | (total == 0)] = np.nan
+    images /= total[:, None, None]
+    return images
+
+
+def resized_images(images: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Crop or pad (with zeros) images (n, k, k) about their middle to (n, size, size)."""
+    if size < 1 or size % 2 == 0:
+        raise InputError(f"a PSF image needs an odd positive size, not {size}")
+    old = images.shape[1]
+    margin = (size - old) // 2
+    if margin >= 0:
+        return np.pad(images, ((0, 0), (margin, margin), (margin, margin)))
+    return np.ascontiguousarray(images[:, -margin : margin + old, -margin : margin + old])
