@@ -1,0 +1,5 @@
+"""`python -m skysift`."""
+
+from skysift.cli import main
+
+main()

@@ -1,0 +1,5 @@
+"""`python -m skysift.cli`."""
+
+from skysift.cli import main
+
+main()
