@@ -1,0 +1,8 @@
+"""Backgrounds: cell statistics, their interpolation, and the sky estimate of the commands."""
+
+from __future__ import annotations
+
+from .model import Background, BackgroundList, TooManyMaskedPixelsError, fit_background
+from .subtract import subtract_background
+
+__all__ = ["Background", "BackgroundList", "TooManyMaskedPixelsError", "fit_background", "subtract_background"]

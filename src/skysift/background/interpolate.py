@@ -1,0 +1,214 @@
+"""Interpolation of a grid of cells to pixels, with the styles of the LSST background.
+
+Each style is a piecewise cubic in x and in y. The pieces are found for all lines of the grid at once, and a piece is evaluated as
+the product of its coefficients with the powers of the distance to its left knot, so that the whole image is a few matrix products.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import AlgorithmError, InputError
+
+__all__ = ["MINIMUM_POINTS", "interpolate_grid", "interpolate_lines", "usable_style"]
+
+MINIMUM_POINTS = {"CONSTANT": 1, "LINEAR": 2, "NATURAL_SPLINE": 3, "CUBIC_SPLINE": 3, "AKIMA_SPLINE": 5}
+"""Fewest points that each style needs."""
+
+
+def usable_style(style: str, n: int, undersample: str) -> str:
+    """The style to use for `n` points.
+
+    Parameters
+    ----------
+    style
+        Style that was asked for, a key of `MINIMUM_POINTS`.
+    n
+        Number of points.
+    undersample
+        ``"REDUCE_INTERP_ORDER"`` to fall back to the best style for `n` points; anything else raises.
+
+    Raises
+    ------
+    InputError
+        For an unknown style.
+    AlgorithmError
+        When there are too few points and the style may not be reduced.
+    """
+    if style not in MINIMUM_POINTS:
+        raise InputError(f"unknown interpolation style {style!r}; expected one of {', '.join(MINIMUM_POINTS)}")
+    if n >= MINIMUM_POINTS[style]:
+        return style
+    if undersample != "REDUCE_INTERP_ORDER":
+        raise AlgorithmError(
+            f"{n} background cells are too few for {style}, which needs {MINIMUM_POINTS[style]}",
+            hint="use smaller cells or undersampleStyle=REDUCE_INTERP_ORDER",
+        )
+    return "CONSTANT" if n == 1 else "LINEAR" if n == 2 else "NATURAL_SPLINE"
+
+
+def _spline_second_derivatives(knots: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Second derivatives at the knots of the natural cubic spline, for each row of `values`."""
+    n = knots.size
+    h = np.diff(knots)
+    system = np.eye(n)
+    right = np.zeros((n, values.shape[0]))
+    for k in range(1, n - 1):
+        system[k, k - 1 : k + 2] = h[k - 1], 2.0 * (h[k - 1] + h[k]), h[k]
+        right[k] = 6.0 * ((values[:, k + 1] - values[:, k]) / h[k] - (values[:, k] - values[:, k - 1]) / h[k - 1])
+    return np.linalg.solve(system, right).T
+
+
+def _akima_derivatives(knots: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Slopes at the knots after Akima (1970, J. ACM 17, 589), for each row of `values`."""
+    slope = np.diff(values, axis=1) / np.diff(knots)
+    before = 2.0 * slope[:, :1] - slope[:, 1:2]
+    after = 2.0 * slope[:, -1:] - slope[:, -2:-1]
+    slope = np.concatenate([2.0 * before - slope[:, :1], before, slope, after, 2.0 * after - slope[:, -1:]], axis=1)
+    left = np.abs(slope[:, 1:-2] - slope[:, :-3])
+    right = np.abs(slope[:, 3:] - slope[:, 2:-1])
+    total = left + right
+    flat = total == 0.0
+    mixed = (right * slope[:, 1:-2] + left * slope[:, 2:-1]) / np.where(flat, 1.0, total)
+    return np.where(flat, slope[:, 2:-1], mixed)
+
+
+def _pieces(knots: np.ndarray, values: np.ndarray, style: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Cubic pieces of each row of `values`.
+
+    Returns where pieces begin (the first begins at minus infinity), the origin and the length scale of each piece's variable t, and
+    the coefficients ``(rows, pieces, 4)`` of ``1, t, t**2, t**3``. Outside the knots a piece is the quadratic Taylor expansion at the end.
+    """
+    rows, n = values.shape
+    if style == "CONSTANT":
+        coefficients = np.zeros((rows, n, 4))
+        coefficients[:, :, 0] = values
+        return np.concatenate([[-np.inf], 0.5 * (knots[1:] + knots[:-1])]), knots, np.ones(n), coefficients
+    h = np.diff(knots)
+    step = np.diff(values, axis=1)
+    coefficients = np.zeros((rows, n + 1, 4))
+    inner = coefficients[:, 1:n]
+    inner[:, :, 0] = values[:, :-1]
+    if style == "LINEAR":
+        inner[:, :, 1] = step
+        slope_ends = step[:, [0, -1]] / h[[0, -1]]
+        curvature_ends = np.zeros((rows, 2))
+    elif style in ("NATURAL_SPLINE", "CUBIC_SPLINE"):
+        second = _spline_second_derivatives(knots, values)
+        a, b = second[:, :-1] * h**2, second[:, 1:] * h**2
+        inner[:, :, 1] = step - (2.0 * a + b) / 6.0
+        inner[:, :, 2] = 0.5 * a
+        inner[:, :, 3] = (b - a) / 6.0
+        slope_ends = np.stack([inner[:, 0, 1], inner[:, -1, 1] + 0.5 * (a[:, -1] + b[:, -1])], axis=1) / h[[0, -1]]
+        curvature_ends = np.zeros((rows, 2))
+    else:
+        slope = _akima_derivatives(knots, values)
+        p, q = slope[:, :-1] * h, slope[:, 1:] * h
+        inner[:, :, 1] = p
+        inner[:, :, 2] = 3.0 * step - 2.0 * p - q
+        inner[:, :, 3] = p + q - 2.0 * step
+        slope_ends = slope[:, [0, -1]]
+        curvature_ends = np.stack([2.0 * inner[:, 0, 2], 2.0 * inner[:, -1, 2] + 6.0 * inner[:, -1, 3]], axis=1) / h[[0, -1]] ** 2
+    for end, piece in ((0, 0), (-1, n)):
+        coefficients[:, piece, 0] = values[:, end]
+        coefficients[:, piece, 1] = slope_ends[:, end]
+        coefficients[:, piece, 2] = 0.5 * curvature_ends[:, end]
+    origins = np.concatenate([knots[:1], knots])
+    scales = np.concatenate([[1.0], h, [1.0]])
+    return np.concatenate([[-np.inf], knots]), origins, scales, coefficients
+
+
+def _evaluate(knots: np.ndarray, values: np.ndarray, style: str, positions: np.ndarray, out: np.ndarray) -> None:
+    """Evaluate the interpolant of each row of `values` at increasing `positions`, into `out` ``(rows, positions)``."""
+    begins, origins, scales, coefficients = _pieces(knots, values, style)
+    first = np.searchsorted(positions, begins, side="left")
+    ends = np.append(first[1:], positions.size)
+    coefficients = np.ascontiguousarray(coefficients.transpose(1, 0, 2), dtype=out.dtype)
+    for piece, (a, b) in enumerate(zip(first, ends)):
+        if a < b:
+            t = (positions[a:b] - origins[piece]) / scales[piece]
+            np.matmul(coefficients[piece], np.vander(t, 4, increasing=True).T.astype(out.dtype), out=out[:, a:b])
+
+
+def interpolate_lines(
+    knots: np.ndarray,
+    values: np.ndarray,
+    positions: np.ndarray,
+    style: str = "AKIMA_SPLINE",
+    undersample: str = "REDUCE_INTERP_ORDER",
+    dtype: type = np.float64,
+) -> np.ndarray:
+    """Interpolate many lines of points in one dimension, ignoring NaN points.
+
+    Parameters
+    ----------
+    knots
+        Positions of the points, increasing, shape ``(n,)``.
+    values
+        Values of the points, shape ``(lines, n)``; NaN points are left out.
+    positions
+        Where to interpolate, increasing, shape ``(m,)``. Beyond the outer points the value is the quadratic Taylor expansion there.
+    style
+        Style of interpolation, a key of `MINIMUM_POINTS`.
+    undersample
+        ``"REDUCE_INTERP_ORDER"``: lines with too few points use the best style they can; lines with none are NaN.
+    dtype
+        Type of the result.
+
+    Returns
+    -------
+    interpolated
+        Array ``(lines, m)``.
+    """
+    values = np.asarray(values, np.float64)
+    knots = np.asarray(knots, np.float64)
+    out = np.empty((values.shape[0], positions.size), dtype)
+    good = np.isfinite(values)
+    patterns, which = np.unique(good, axis=0, return_inverse=True)
+    which = which.reshape(-1)
+    for k, pattern in enumerate(patterns):
+        lines = np.flatnonzero(which == k)
+        n = int(pattern.sum())
+        if n == 0:
+            out[lines] = np.nan
+            continue
+        chosen = usable_style(style, n, undersample)
+        if lines.size == values.shape[0]:
+            _evaluate(knots[pattern], values[:, pattern], chosen, positions, out)
+        else:
+            part = np.empty((lines.size, positions.size), dtype)
+            _evaluate(knots[pattern], values[np.ix_(lines, pattern)], chosen, positions, part)
+            out[lines] = part
+    return out
+
+
+def interpolate_grid(
+    grid: np.ndarray,
+    centres_y: np.ndarray,
+    centres_x: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    style: str = "AKIMA_SPLINE",
+    undersample: str = "REDUCE_INTERP_ORDER",
+) -> np.ndarray:
+    """Interpolate a grid of cells to pixels, first along y, then along x.
+
+    Parameters
+    ----------
+    grid
+        Cell values ``[y, x]``; NaN cells are interpolated over.
+    centres_y, centres_x
+        Positions of the cell centres, pixels.
+    rows, columns
+        Increasing positions of the wanted pixels.
+    style, undersample
+        See `interpolate_lines`. The number of cells along the shorter side of the grid decides on the style.
+
+    Returns
+    -------
+    image
+        float32 array ``(rows, columns)``; NaN where there is nothing to interpolate.
+    """
+    style = usable_style(style, min(grid.shape), undersample)
+    along_y = interpolate_lines(centres_y, np.asarray(grid, np.float64).T, rows, style, "REDUCE_INTERP_ORDER")
+    return interpolate_lines(centres_x, np.ascontiguousarray(along_y.T), columns, style, "REDUCE_INTERP_ORDER", np.float32)

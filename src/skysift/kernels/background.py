@@ -1,0 +1,221 @@
+"""Statistics of the good pixels of each tile of an image: mean, quartiles and clipped mean, in one pass over the image."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+__all__ = ["COLUMNS", "tile_statistics"]
+
+COLUMNS = ("n", "mean", "variance", "median", "iqr", "clip_mean", "clip_variance", "clip_n")
+"""What the last axis of `tile_statistics` holds."""
+
+_BINS = 1024
+_SAMPLES = 255
+
+
+@njit(cache=True, nogil=True)
+def _gather(image, mask, bad_bits, y0, y1, x0, x1, buffer):
+    """Copy the good, finite pixels of a tile to `buffer`; return their number and whether a good pixel was not finite."""
+    n = 0
+    poisoned = False
+    has_mask = mask.size > 0
+    for y in range(y0, y1):
+        row = image[y, x0:x1]
+        width = row.size
+        bits = np.int32(0)
+        if has_mask:
+            mask_row = mask[y, x0:x1]
+            for x in range(width):
+                bits |= mask_row[x]
+            bits &= bad_bits
+        trouble = 0
+        for x in range(width):
+            trouble += np.int32(not (np.abs(row[x]) <= np.float32(3.4e38)))
+        if bits == 0 and trouble == 0:
+            buffer[n : n + width] = row
+            n += width
+            continue
+        for x in range(width):
+            if bits != 0 and (mask[y, x0 + x] & bad_bits) != 0:
+                continue
+            if np.isfinite(row[x]):
+                buffer[n] = row[x]
+                n += 1
+            else:
+                poisoned = True
+    return n, poisoned
+
+
+@njit(cache=True, nogil=True)
+def _select(values, n, k):
+    """The element of rank `k` among the first `n`, by Hoare's quickselect; reorders `values`."""
+    left, right = 0, n - 1
+    while left < right:
+        pivot = values[(left + right) // 2]
+        i, j = left, right
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                swap = values[i]
+                values[i] = values[j]
+                values[j] = swap
+                i += 1
+                j -= 1
+        if k <= j:
+            right = j
+        elif k >= i:
+            left = i
+        else:
+            break
+    return values[k]
+
+
+@njit(cache=True, nogil=True)
+def _quartiles(buffer, n, index, store, counts, fractions, result):
+    """Exact quantiles with linear interpolation between ranks, from a histogram and a selection in the few bins that matter."""
+    sample = store[: min(n, _SAMPLES)]
+    step = n // sample.size
+    for i in range(sample.size):
+        sample[i] = buffer[i * step]
+    size = sample.size
+    low = _select(sample, size, size // 4)
+    high = _select(sample, size, (3 * size) // 4)
+    width = max(float(high) - float(low), 1e-6 * max(abs(float(low)), abs(float(high))), 1e-30)
+    origin = np.float32(low - 3.0 * width)
+    scale = np.float32(_BINS / (7.0 * width))
+    top = np.float32(_BINS - 1)
+    for i in range(n):
+        index[i] = np.uint16(min(max((buffer[i] - origin) * scale, np.float32(0)), top))
+    counts[:] = 0
+    for i in range(n):
+        counts[index[i]] += 1
+
+    wanted = np.zeros(_BINS, np.bool_)
+    for q in range(fractions.size):
+        rank = int(fractions[q] * (n - 1))
+        seen = 0
+        for b in range(_BINS):
+            seen += counts[b]
+            if seen > rank:
+                wanted[b] = True
+                if seen > rank + 1 or rank + 1 >= n:
+                    break
+    kept = 0
+    for i in range(n):
+        if wanted[index[i]]:
+            store[kept] = buffer[i]
+            kept += 1
+    for q in range(fractions.size):
+        position = fractions[q] * (n - 1)
+        rank = int(position)
+        seen = 0
+        skipped = 0
+        for b in range(_BINS):
+            seen += counts[b]
+            if seen > rank:
+                break
+            if not wanted[b]:
+                skipped += counts[b]
+        below = float(_select(store, kept, rank - skipped))
+        result[q] = below
+        if position > rank:
+            seen = 0
+            skipped = 0
+            for b in range(_BINS):
+                seen += counts[b]
+                if seen > rank + 1:
+                    break
+                if not wanted[b]:
+                    skipped += counts[b]
+            above = float(_select(store, kept, rank + 1 - skipped))
+            result[q] = below + (position - rank) * (above - below)
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def _moments(buffer, n, centre, half_width):
+    """Number, mean and unbiased variance of the values within `half_width` of `centre`."""
+    count = 0.0
+    first = 0.0
+    second = 0.0
+    for i in range(n):
+        d = float(buffer[i]) - centre
+        w = 1.0 if np.abs(d) <= half_width else 0.0
+        d *= w
+        count += w
+        first += d
+        second += d * d
+    if count == 0.0:
+        return 0.0, np.nan, np.nan
+    mean = first / count
+    variance = max(second / count - mean * mean, 0.0) * count / (count - 1.0) if count > 1.0 else np.nan
+    return count, centre + mean, variance
+
+
+@njit(cache=True, nogil=True)
+def tile_statistics(image, mask, bad_bits, nan_safe, edges_y, edges_x, with_quartiles, with_clipped, nsigma, niter):
+    """Statistics of each tile of an image.
+
+    Parameters
+    ----------
+    image
+        float32 array ``[y, x]``, C-contiguous.
+    mask
+        int32 array of the same shape, or an empty one for no mask.
+    bad_bits
+        Pixels with any of these mask bits are left out.
+    nan_safe
+        Leave non-finite pixels out; else they make their tile NaN.
+    edges_y, edges_x
+        int64 arrays: tile ``(j, i)`` covers rows ``edges_y[j]:edges_y[j + 1]`` and columns ``edges_x[i]:edges_x[i + 1]``.
+    with_quartiles
+        Compute the median and the interquartile range.
+    with_clipped
+        Compute the clipped mean and variance; needs `with_quartiles`.
+    nsigma, niter
+        Half width of the clip in standard deviations, and its number of iterations.
+
+    Returns
+    -------
+    statistics
+        float64 array ``(ny, nx, 8)`` with the columns of `COLUMNS`; NaN where there was no good pixel or where it was not asked for.
+    """
+    ny, nx = edges_y.size - 1, edges_x.size - 1
+    out = np.full((ny, nx, 8), np.nan)
+    size = 1
+    for j in range(ny):
+        for i in range(nx):
+            size = max(size, (edges_y[j + 1] - edges_y[j]) * (edges_x[i + 1] - edges_x[i]))
+    buffer = np.empty(size, np.float32)
+    store = np.empty(max(size, _SAMPLES), np.float32)
+    index = np.empty(size, np.uint16)
+    counts = np.empty(_BINS, np.int64)
+    fractions = np.array([0.25, 0.5, 0.75])
+    quartiles = np.empty(3)
+    for j in range(ny):
+        for i in range(nx):
+            cell = out[j, i]
+            n, poisoned = _gather(image, mask, bad_bits, edges_y[j], edges_y[j + 1], edges_x[i], edges_x[i + 1], buffer)
+            cell[0] = n
+            if n == 0 or (poisoned and not nan_safe):
+                continue
+            if with_quartiles:
+                _quartiles(buffer, n, index, store, counts, fractions, quartiles)
+                cell[3] = quartiles[1]
+                cell[4] = quartiles[2] - quartiles[0]
+                centre = quartiles[1]
+            else:
+                centre = float(buffer[0])
+            _, cell[1], cell[2] = _moments(buffer, n, centre, np.inf)
+            if with_clipped:
+                # The first clip uses the Gaussian equivalent of the interquartile range: sigma = 0.7413 IQR.
+                half_width = nsigma * 0.741301109252801 * cell[4]
+                for k in range(niter):
+                    if k > 0 and cell[7] > 1.0:
+                        half_width = nsigma * np.sqrt(cell[6])
+                    cell[7], centre, cell[6] = _moments(buffer, n, centre, half_width)
+                cell[5] = centre
+    return out
