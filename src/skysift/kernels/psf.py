@@ -14,35 +14,31 @@ __all__ = ["measure_shapes", "render"]
 
 @njit(cache=True, nogil=True)
 def _axis_taps(offset, order, step, n_in, n_out, clip, starts, weights):
-    """Tap starts (n_out,) and unit-sum Lanczos weights (n_out, 2 order) of one axis; returns whether all outputs share one row of weights."""
-    same = step == 1.0
+    """Fill the first tap (n_out,) and the unit-sum Lanczos weights (2 order, n_out) of one axis."""
+    taps = 2 * order
+    raw = np.zeros(taps)
     for j in range(n_out):
         position = (n_in // 2) + (j - n_out // 2 - offset) * step
         base = math.floor(position)
         starts[j] = base - order + 1
-        if same and j > 0:
-            weights[j] = weights[0]
-            continue
-        fraction = position - base
-        total = 0.0
-        for t in range(2 * order):
-            x = (t - order + 1) - fraction
-            if abs(x) < 1e-12:
-                value = 1.0
-            elif abs(x) >= order:
-                value = 0.0
-            else:
+        if j == 0 or step != 1.0:
+            for t in range(taps):
+                x = (t - order + 1) - (position - base)
                 px = math.pi * x
-                value = order * math.sin(px) * math.sin(px / order) / (px * px)
-            if clip and not 0 <= starts[j] + t < n_in:
-                value = 0.0
-            weights[j, t] = value
-            total += value
-        if clip and not 0.0 <= position <= n_in - 1.0:
-            total = 0.0
-        for t in range(2 * order):
-            weights[j, t] = weights[j, t] / total if total != 0.0 else 0.0
-    return same
+                if abs(x) < 1e-12:
+                    raw[t] = 1.0
+                elif abs(x) >= order:
+                    raw[t] = 0.0
+                else:
+                    raw[t] = order * math.sin(px) * math.sin(px / order) / (px * px)
+        total = 0.0
+        for t in range(taps):
+            inside = not clip or 0 <= starts[j] + t < n_in
+            weights[t, j] = raw[t] if inside else 0.0
+            total += weights[t, j]
+        used = total != 0.0 and (not clip or 0.0 <= position <= n_in - 1.0)
+        for t in range(taps):
+            weights[t, j] = weights[t, j] / total if used else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -72,13 +68,13 @@ def render(basis, index, weight, dx, dy, order, step, clip, unit_sum, n_native, 
     """
     n, size = out.shape[0], out.shape[1]
     k = basis.shape[1]
-    pad = order + 1
+    pad = order + 1 + max(0, (n_native - k) // 2 + 1)
     taps = 2 * order
     mix = np.zeros((k, k + 2 * pad))
-    rows = np.zeros((k + 2 * pad, n_native))
+    rows = np.zeros((k, n_native))
     row = np.zeros(n_native)
     starts_x, starts_y = np.zeros(n_native, np.int64), np.zeros(n_native, np.int64)
-    wx, wy = np.zeros((n_native, taps)), np.zeros((n_native, taps))
+    wx, wy = np.zeros((taps, n_native)), np.zeros((taps, n_native))
     margin = (n_native - size) // 2
     first = 0 if unit_sum else max(margin, 0)
     last = n_native if unit_sum else min(margin + size, n_native)
@@ -96,35 +92,33 @@ def render(basis, index, weight, dx, dy, order, step, clip, unit_sum, n_native, 
                 total += mix[y, pad + x]
         scale = 1.0 / total if total != 0.0 else np.nan
 
-        same = _axis_taps(dx[s], order, step, k, n_native, clip, starts_x, wx)
+        _axis_taps(dx[s], order, step, k, n_native, clip, starts_x, wx)
         _axis_taps(dy[s], order, step, k, n_native, clip, starts_y, wy)
         for y in range(k):
-            target = rows[pad + y]
+            target = rows[y]
             target[first:last] = 0.0
-            if same:
+            if step == 1.0:
                 for t in range(taps):
-                    w = wx[0, t] * scale
                     shift = starts_x[0] + t + pad
-                    if w != 0.0:
-                        for i in range(first, last):
-                            target[i] += w * mix[y, i + shift]
+                    for i in range(first, last):
+                        target[i] += wx[t, i] * mix[y, i + shift]
             else:
                 for i in range(first, last):
-                    value = 0.0
                     for t in range(taps):
-                        j = starts_x[i] + t + pad
-                        if 0 <= j < k + 2 * pad:
-                            value += wx[i, t] * mix[y, j]
-                    target[i] = value * scale
+                        j = starts_x[i] + t
+                        if 0 <= j < k:
+                            target[i] += wx[t, i] * mix[y, pad + j]
+            for i in range(first, last):
+                target[i] *= scale
 
         out[s, :, :] = 0.0
         total = 0.0
         for j in range(first, last):
             row[first:last] = 0.0
             for t in range(taps):
-                w = wy[j, t]
-                y = starts_y[j] + t + pad
-                if w != 0.0 and 0 <= y < k + 2 * pad:
+                w = wy[t, j]
+                y = starts_y[j] + t
+                if w != 0.0 and 0 <= y < k:
                     for i in range(first, last):
                         row[i] += w * rows[y, i]
             for i in range(first, last):

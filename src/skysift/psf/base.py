@@ -127,7 +127,7 @@ class Psf(ABC):
             dense = np.zeros((len(index), len(basis)))
             np.add.at(dense, (np.arange(len(index))[:, None], index), weight)
             out[block] = np.tensordot(dense, basis, axes=1)
-        return _unit_sum(out)
+        return unit_sum_images(out)
 
     def stamps(
         self, x: ArrayLike, y: ArrayLike, size: int | None = None
@@ -240,7 +240,7 @@ class Psf(ABC):
         return f"{type(self).__name__}({variation}, {self._size}x{self._size} pixels)"
 
 
-def _unit_sum(images: NDArray[np.float64]) -> NDArray[np.float64]:
+def unit_sum_images(images: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scale (n, k, k) images to unit sum in place; NaN where the sum is zero or not finite."""
     total = images.sum(axis=(1, 2))
     total[~np.isfinite(total) | (total == 0)] = np.nan

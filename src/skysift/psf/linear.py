@@ -44,9 +44,10 @@ class LinearPsf(Psf):
         coefficients: ArrayLike | None = None,
         *,
         average_position: tuple[float, float] | None = None,
+        size: int | None = None,
     ) -> None:
         self._basis = _basis_array(basis_images)
-        super().__init__(self._basis.shape[1], terms.center if average_position is None else average_position)
+        super().__init__(self._basis.shape[1] if size is None else size, terms.center if average_position is None else average_position)
         self._terms = terms
         matrix = np.eye(len(self._basis)) if coefficients is None else np.array(coefficients, dtype=np.float64)
         if matrix.shape != (len(self._basis), len(terms)):
