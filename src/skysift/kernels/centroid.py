@@ -1,0 +1,364 @@
+"""Positions of sources: the maximum of the image smoothed with the PSF, and the least-squares fit of the PSF."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from skysift.kernels.stamps import hide, show
+
+FLAG_EDGE = 1
+FLAG_NO_SECOND_DERIVATIVE = 2
+FLAG_NOT_AT_MAXIMUM = 4
+FLAG_NEAR_EDGE = 8
+
+_SUMS = {"reassoc", "contract", "nsz"}
+
+
+@njit(cache=True, nogil=True)
+def bin_box(image, variance, x0, y0, bin_x, bin_y, half, box, box_variance):
+    """Average the pixels around (x0, y0) in bins, the middle bin beginning there; False where the box leaves the image."""
+    height, width = image.shape
+    size = 2 * half + 1
+    left = x0 - bin_x * (half + 2)
+    bottom = y0 - bin_y * (half + 2)
+    if left < 0 or bottom < 0 or left + bin_x * (size + 4) > width or bottom + bin_y * (size + 4) > height:
+        return False
+    scale = 1.0 / (bin_x * bin_y)
+    for v in range(size + 2):
+        for u in range(size + 2):
+            s = 0.0
+            t = 0.0
+            for y in range(bottom + (v + 1) * bin_y, bottom + (v + 2) * bin_y):
+                for x in range(left + (u + 1) * bin_x, left + (u + 2) * bin_x):
+                    s += image[y, x]
+                    t += variance[y, x]
+            box[v, u] = s * scale
+            box_variance[v, u] = t * scale * scale
+    return True
+
+
+@njit(cache=True, nogil=True, fastmath=_SUMS)
+def correlate_3x3(kernel, size, box, squared, out):
+    """Correlate with the kernel (or its square) at the 3 x 3 middle positions of `box`."""
+    norm = 0.0
+    for v in range(size):
+        for u in range(size):
+            norm += kernel[v, u]
+    for j in range(3):
+        for i in range(3):
+            s = 0.0
+            for v in range(size):
+                if squared:
+                    for u in range(size):
+                        s += kernel[v, u] * kernel[v, u] * box[v + j, u + i]
+                else:
+                    for u in range(size):
+                        s += kernel[v, u] * box[v + j, u + i]
+            out[j, i] = s / (norm * norm if squared else norm)
+
+
+@njit(cache=True, nogil=True)
+def slope_variance(kernel, size, box_variance):
+    """Variance of the slopes of the smoothed image at the middle, along x and y."""
+    norm = 0.0
+    for v in range(size):
+        for u in range(size):
+            norm += kernel[v, u]
+    var_x = 0.0
+    var_y = 0.0
+    for v in range(size + 2):
+        for u in range(size + 2):
+            if 1 <= v <= size:
+                right = kernel[v - 1, u] if u < size else 0.0
+                left = kernel[v - 1, u - 2] if u >= 2 else 0.0
+                var_x += box_variance[v, u] * (left - right) ** 2
+            if 1 <= u <= size:
+                above = kernel[v, u - 1] if v < size else 0.0
+                below = kernel[v - 2, u - 1] if v >= 2 else 0.0
+                var_y += box_variance[v, u] * (below - above) ** 2
+    return var_x / (4.0 * norm * norm), var_y / (4.0 * norm * norm)
+
+
+@njit(cache=True, nogil=True)
+def quartic_maximum(before, middle, after, sign):
+    """Position of the extremum of three equidistant values with the quartic correction for a Gaussian; NaN where there is none."""
+    up = middle - before
+    down = middle - after
+    curvature = up + down
+    if not (sign * curvature > 0.0 and sign * middle > 0.0):
+        return np.nan
+    position = 0.5 * (after - before) / curvature * (1.0 + 1.33 * down * up / (curvature * middle))
+    return position if abs(position) < 1.0 else np.nan
+
+
+@njit(cache=True, nogil=True)
+def lsst_error(sky_variance, source_variance, w, slope, curvature, tau2, peak, k):
+    """Centroid error along one axis by the published LSST formula, in which the sky counts twice."""
+    if abs(peak) < 1e-10 or abs(curvature) < 1e-10:
+        return 1000.0
+    if w <= 0.0:
+        slope_var = 0.5 * sky_variance + 0.5 * source_variance * math.exp(-0.5 / tau2)
+        curve_var = 6.0 * sky_variance + 6.0 * source_variance * math.exp(-0.5 / tau2)
+    else:
+        slope_var = sky_variance / (8.0 * math.pi * w) * (1.0 - math.exp(-1.0 / w)) + source_variance / (12.0 * math.pi * w) * (
+            math.exp(-1.0 / (3.0 * w)) - math.exp(-1.0 / w)
+        )
+        curve_var = sky_variance / (2.0 * math.pi * w) * (
+            3.0 - 4.0 * math.exp(-0.25 / w) + math.exp(-1.0 / w)
+        ) + source_variance / (3.0 * math.pi * w) * (2.0 - 3.0 * math.exp(-1.0 / (3.0 * w)) + math.exp(-1.0 / w))
+    a = 1.0 / curvature + k / (4.0 * peak) * (1.0 - 12.0 * slope * slope / (curvature * curvature))
+    b = slope / (curvature * curvature) - k / (4.0 * peak) * 8.0 * slope * slope / curvature**3
+    total = slope_var * a * a + curve_var * b * b
+    return math.sqrt(total) if total >= 0.0 else np.nan
+
+
+@njit(cache=True, nogil=True)
+def sdss_centroids(view, variance, kernels, sigma2, x_start, y_start, negative, bin_max, peak_min, wfac, lsst_errors):
+    """Centroids by the SDSS method: quartic interpolation of the maximum of the image smoothed with the PSF, binned until PSF sized.
+
+    Lupton et al., the SDSS photometric pipeline; the LSST algorithm `base_SdssCentroid`.
+
+    Parameters
+    ----------
+    view : Overlay
+        The image and n sources.
+    variance : float32 (h, w)
+        Variance.
+    kernels : float64 (n, k, k)
+        PSF at each source, centred, k odd.
+    sigma2 : float64 (n,)
+        Square of the PSF's determinant radius.
+    x_start, y_start : float64 (n,)
+        First guess, element coordinates, pixels.
+    negative : bool (n,)
+        Sources that are holes.
+    bin_max : int
+        Largest binning.
+    peak_min : float
+        A source whose smoothed peak is lower is binned at least once; negative: never asked.
+    wfac : float
+        Sources broader than `wfac (1 + sigma2)` are binned.
+    lsst_errors : bool
+        Errors by the formula of LSST instead of the exact propagation of the variance.
+
+    Returns
+    -------
+    result : float64 (n, 4)
+        x, y, their errors; the first guess and NaN where there is no measurement.
+    flags : int64 (n,)
+        Sum of `FLAG_*`.
+    """
+    n = len(x_start)
+    height, width = view.image.shape
+    half_psf = kernels.shape[1] // 2
+    result = np.empty((n, 4))
+    flags = np.zeros(n, np.int64)
+    box = np.empty((2 * max(half_psf, 2) + 3, 2 * max(half_psf, 2) + 3))
+    box_variance = np.empty_like(box)
+    v = np.empty((3, 3))
+    noise = np.empty((3, 3))
+    narrow = np.empty((5, 5))
+    for j in range(5):
+        for i in range(5):
+            narrow[j, i] = math.exp(-2.0 * ((i - 2.0) ** 2 + (j - 2.0) ** 2))
+    quartic_x = np.empty(3)
+    quartic_y = np.empty(3)
+    for source in range(n):
+        result[source, 0] = x_start[source]
+        result[source, 1] = y_start[source]
+        result[source, 2] = np.nan
+        result[source, 3] = np.nan
+        if not (abs(x_start[source]) < 1e9 and abs(y_start[source]) < 1e9):
+            flags[source] = FLAG_EDGE
+            continue
+        x0 = int(math.floor(x_start[source] + 0.5))
+        y0 = int(math.floor(y_start[source] + 0.5))
+        if x0 < 0 or y0 < 0 or x0 >= width or y0 >= height:
+            flags[source] = FLAG_EDGE
+            continue
+        sign = -1.0 if negative[source] else 1.0
+        show(view, source)
+        bin_x = bin_y = 1
+        bin_size = 1
+        last_pass = False
+        while bin_size <= bin_max:
+            kernel = kernels[source]
+            half = half_psf
+            s2 = sigma2[source]
+            if not bin_box(view.image, variance, x0, y0, bin_x, bin_y, half, box, box_variance):
+                kernel = narrow
+                half = 2
+                s2 = 0.25
+                last_pass = True
+                if not bin_box(view.image, variance, x0, y0, bin_x, bin_y, half, box, box_variance):
+                    flags[source] |= FLAG_EDGE
+                    break
+                flags[source] |= FLAG_NEAR_EDGE
+            size = 2 * half + 1
+            correlate_3x3(kernel, size, box, False, v)
+            c = v[1, 1]
+            d2x = 2.0 * c - v[1, 0] - v[1, 2]
+            d2y = 2.0 * c - v[0, 1] - v[2, 1]
+            sx = 0.5 * (v[1, 2] - v[1, 0])
+            sy = 0.5 * (v[2, 1] - v[0, 1])
+            if d2x == 0.0 or d2y == 0.0 or not (math.isfinite(d2x) and math.isfinite(d2y)):
+                flags[source] |= FLAG_NO_SECOND_DERIVATIVE
+                break
+            if sign * d2x < 0.0 or sign * d2y < 0.0:
+                flags[source] |= FLAG_NOT_AT_MAXIMUM
+                break
+            dx0 = sx / d2x
+            dy0 = sy / d2y
+            if abs(dx0) > 10.0 or abs(dy0) > 10.0:
+                flags[source] |= FLAG_NO_SECOND_DERIVATIVE
+                break
+            peak = c + 0.5 * (sx * dx0 + sy * dy0)
+            valid = True
+            for i in range(3):
+                quartic_x[i] = quartic_maximum(v[i, 0], v[i, 1], v[i, 2], sign)
+                quartic_y[i] = quartic_maximum(v[0, i], v[1, i], v[2, i], sign)
+                valid = valid and math.isfinite(quartic_x[i]) and math.isfinite(quartic_y[i])
+            if valid:
+                smx = 0.5 * (quartic_x[2] - quartic_x[0])
+                smy = 0.5 * (quartic_y[2] - quartic_y[0])
+                cmx = quartic_x[1] - 0.5 * (quartic_x[0] + quartic_x[2])
+                cmy = quartic_y[1] - 0.5 * (quartic_y[0] + quartic_y[2])
+                dx = quartic_x[1] + dy0 * (smx - dy0 * cmx)
+                dy = quartic_y[1] + dx0 * (smy - dx0 * cmy)
+                xc = quartic_x[1] + dy * (smx - dy * cmx)
+                yc = quartic_y[1] + dx * (smy - dx * cmy)
+                width_x = peak / d2x - 0.25 * (1.0 + 6.0 * dx0 * dx0)
+                width_y = peak / d2y - 0.25 * (1.0 + 6.0 * dy0 * dy0)
+                k = 1.33
+            else:
+                xc = dx0
+                yc = dy0
+                width_x = peak / d2x
+                width_y = peak / d2y
+                k = 0.0
+            tau2_x = max(width_x - s2, s2)
+            tau2_y = max(width_y - s2, s2)
+            if lsst_errors:
+                correlate_3x3(kernel, size, box_variance, True, noise)
+                scale = bin_x * bin_y * 4.0 * math.pi * s2
+                source_variance = noise[1, 1] * scale
+                sky_variance = (noise.sum() * scale - source_variance) / 8.0
+                x_err = lsst_error(sky_variance, source_variance, s2, sx, d2x, tau2_x, peak, k)
+                y_err = lsst_error(sky_variance, source_variance, s2, sy, d2y, tau2_y, peak, k)
+            else:
+                var_x, var_y = slope_variance(kernel, size, box_variance)
+                x_err = math.sqrt(var_x) / abs(d2x) if var_x >= 0.0 else np.nan
+                y_err = math.sqrt(var_y) / abs(d2y) if var_y >= 0.0 else np.nan
+            if bin_size > 1:
+                xc = (xc + 0.5) * bin_x - 0.5
+                yc = (yc + 0.5) * bin_y - 0.5
+                x_err *= bin_x
+                y_err *= bin_y
+                tau2_x *= bin_x * bin_x
+                tau2_y *= bin_y * bin_y
+            result[source, 0] = x0 + xc
+            result[source, 1] = y0 + yc
+            result[source, 2] = x_err
+            result[source, 3] = y_err
+            if last_pass:
+                break
+            limit_x = wfac * (1.0 + s2) * bin_x * bin_x
+            limit_y = wfac * (1.0 + s2) * bin_y * bin_y
+            small_x = tau2_x < limit_x and xc * xc < limit_x
+            small_y = tau2_y < limit_y and yc * yc < limit_y
+            if small_x and small_y and (bin_size > 1 or peak_min < 0.0 or peak > peak_min):
+                break
+            if not small_x:
+                bin_x *= 2
+            if not small_y:
+                bin_y *= 2
+            bin_size *= 2
+        hide(view, source)
+        if flags[source] & (FLAG_EDGE | FLAG_NO_SECOND_DERIVATIVE | FLAG_NOT_AT_MAXIMUM):
+            result[source, 0] = x_start[source]
+            result[source, 1] = y_start[source]
+            result[source, 2] = np.nan
+            result[source, 3] = np.nan
+    return result, flags
+
+
+@njit(cache=True, nogil=True, fastmath=_SUMS)
+def psf_fit_steps(view, variance, mask, bad_bits, rows, stamps, x0, y0):
+    """One Gauss-Newton step of the inverse-variance weighted fit of flux and position of the PSF.
+
+    Parameters
+    ----------
+    view : Overlay
+        The image and its sources.
+    variance, mask : float32, int32 (h, w)
+        Variance; bit mask.
+    bad_bits : int
+        Pixels with any of these bits are left out, like those that are not finite or have no variance.
+    rows : int64 (m,)
+        Sources to do.
+    stamps : float32 (m, k, k)
+        PSF of unit flux at each present position.
+    x0, y0 : int32 (m,)
+        Element coordinates of the stamps' `[0, 0]`.
+
+    Returns
+    -------
+    result : float64 (m, 6)
+        Flux, step in x, step in y, errors of flux, x, y; NaN where the fit is singular or the flux not positive.
+    """
+    m, size = stamps.shape[0], stamps.shape[1]
+    height, width = view.image.shape
+    result = np.full((m, 6), np.nan)
+    for i in range(m):
+        show(view, rows[i])
+        p = stamps[i]
+        pp = px = py = xx = xy = yy = dp = dx = dy = 0.0
+        for v in range(2, size - 2):
+            row = y0[i] + v
+            if row < 0 or row >= height:
+                continue
+            for u in range(2, size - 2):
+                column = x0[i] + u
+                if column < 0 or column >= width:
+                    continue
+                value = view.image[row, column]
+                noise = variance[row, column]
+                if not (abs(value) < 1e30 and 0.0 < noise < 1e30) or (mask[row, column] & bad_bits) != 0:
+                    continue
+                w = 1.0 / noise
+                # Differences of fourth order; the shape moves by +x when the model shifts, hence the signs.
+                gx = (8.0 * (p[v, u - 1] - p[v, u + 1]) - p[v, u - 2] + p[v, u + 2]) / 12.0
+                gy = (8.0 * (p[v - 1, u] - p[v + 1, u]) - p[v - 2, u] + p[v + 2, u]) / 12.0
+                f = p[v, u]
+                pp += w * f * f
+                px += w * f * gx
+                py += w * f * gy
+                xx += w * gx * gx
+                xy += w * gx * gy
+                yy += w * gy * gy
+                dp += w * f * value
+                dx += w * gx * value
+                dy += w * gy * value
+        hide(view, rows[i])
+        c00 = xx * yy - xy * xy
+        c01 = xy * py - px * yy
+        c02 = px * xy - xx * py
+        det = pp * c00 + px * c01 + py * c02
+        if not det > 0.0:
+            continue
+        c11 = pp * yy - py * py
+        c12 = px * py - pp * xy
+        c22 = pp * xx - px * px
+        flux = (c00 * dp + c01 * dx + c02 * dy) / det
+        if not flux > 0.0:
+            continue
+        result[i, 0] = flux
+        result[i, 1] = (c01 * dp + c11 * dx + c12 * dy) / (det * flux)
+        result[i, 2] = (c02 * dp + c12 * dx + c22 * dy) / (det * flux)
+        result[i, 3] = math.sqrt(c00 / det)
+        result[i, 4] = math.sqrt(c11 / det) / flux
+        result[i, 5] = math.sqrt(c22 / det) / flux
+    return result
