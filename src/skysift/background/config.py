@@ -64,3 +64,35 @@ class BackgroundConfig(pexConfig.Config):
         super().validate()
         if self.approxOrderY not in (-1, self.approxOrderX):
             raise ValueError(f"approxOrderY is {self.approxOrderY}; it must be -1 or approxOrderX ({self.approxOrderX})")
+
+
+class SkyConfig(pexConfig.Config):
+    """How to estimate the sky between the sources of an image."""
+
+    cellSize = pexConfig.RangeField[int](doc="Side of a cell of the sky model, pixels.", dtype=int, default=128, min=4)
+    ignoredPixelMask = pexConfig.ListField[str](
+        doc="Mask planes of pixels to ignore. Planes set by detection do not belong here: they would take out one side of the noise.",
+        dtype=str,
+        default=["BAD", "SAT", "CR", "NO_DATA", "SUSPECT", "VIGNETTED", "STREAK"],
+    )
+    threshold = pexConfig.RangeField[float](
+        doc="Blocks that differ from the sky by more than this many standard deviations, above or below, are left out.",
+        dtype=float,
+        default=2.5,
+        min=1.0,
+    )
+    growRadius = pexConfig.RangeField[float](doc="Reach around a block at the threshold, blocks.", dtype=float, default=1.6, min=0.0)
+    growPower = pexConfig.RangeField[float](
+        doc="Power of the brightness with which the reach grows; 3/11 is exact for the r**(-11/3) wings of a seeing disk.",
+        dtype=float,
+        default=0.3,
+        min=0.0,
+        max=1.0,
+    )
+    iterations = pexConfig.RangeField[int](doc="Number of times to repeat masking and fitting.", dtype=int, default=4, min=1)
+    smoothing = pexConfig.RangeField[float](
+        doc="Strength of the smoothing of the cells: structure of a wavelength of L cells is damped by 1 + smoothing * (2 pi / L)**4.",
+        dtype=float,
+        default=0.3,
+        min=0.0,
+    )

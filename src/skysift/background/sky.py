@@ -1,0 +1,138 @@
+"""The sky between the sources, with little bias from the sources that cannot be seen.
+
+The image is averaged in small blocks. Blocks that stand out of the smoothed image are left out, on both sides of the sky alike, so that
+noise leaves no bias; each takes its surroundings with it, farther the brighter it is, so that the wings of stars and galaxies go too.
+What is left is averaged in cells, the cells are smoothed a little, and all is repeated around the new sky.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from .interpolate import interpolate_grid
+from .model import Background, TooManyMaskedPixelsError, cell_edges
+from .smooth import smooth_cells
+
+if TYPE_CHECKING:
+    from ..image import MaskedImage
+    from .config import SkyConfig
+
+__all__ = ["estimate_sky"]
+
+_MIN_KEPT = 0.02
+"""Fraction of the blocks that must be left for a mask to be used; else its growth is halved, and at last given up."""
+
+
+def _block_size(shape: tuple[int, int], psf_sigma: float | None) -> int:
+    """Side of a block: about the width of the PSF, less on small images."""
+    wanted = 4 if psf_sigma is None or not math.isfinite(psf_sigma) else min(max(round(2.0 * psf_sigma), 1), 8)
+    return max(min(wanted, min(shape) // 64), 1)
+
+
+def estimate_sky(masked_image: MaskedImage, psf_sigma: float | None = None, config: SkyConfig | None = None) -> Background:
+    """Estimate the sky of an image and its noise, between the sources.
+
+    Parameters
+    ----------
+    masked_image
+        The image; not changed. Its variance is not used.
+    psf_sigma
+        Standard deviation of the PSF, pixels, if known: sets the size of the blocks.
+    config
+        How to estimate; None means the defaults.
+
+    Returns
+    -------
+    sky
+        The model, with the standard deviation of the sky's pixels as its ``rms_image()``.
+
+    Raises
+    ------
+    TooManyMaskedPixelsError
+        When no pixel is good.
+    InputError
+        When the image has no pixels.
+
+    Notes
+    -----
+    Faint sources below the threshold stay in the sky, as they stay in any measurement of it: about 0.004 of the noise of a pixel in an image of
+    low density. The growth with brightness follows the wings of a seeing disk (Kolmogorov turbulence, surface brightness ~ r**(-11/3)).
+    """
+    if config is None:
+        from .config import SkyConfig
+
+        config = SkyConfig()
+    image = np.ascontiguousarray(masked_image.image.array, np.float32)
+    mask = np.ascontiguousarray(masked_image.mask.array, np.int32)
+    height, width = image.shape
+    if image.size == 0:
+        raise InputError(f"cannot estimate the sky of an image of {width} x {height} pixels")
+
+    from ..kernels.background import tile_statistics
+    from ..kernels.convolve import separable_gaussian
+    from ..kernels.sky import bin_image, cell_sums, grow_with_brightness
+
+    block = _block_size((height, width), psf_sigma)
+    bits = np.int32(masked_image.mask.bitmask(*config.ignoredPixelMask, ignore_missing=True))
+    mean, count, scatter = bin_image(image, mask, bits, block)
+    empty = count == 0
+    if empty.all():
+        raise TooManyMaskedPixelsError(f"all {width} x {height} pixels are masked or not finite; there is no sky to estimate")
+    ny, nx = math.ceil(height / config.cellSize), math.ceil(width / config.cellSize)
+    edges_y, edges_x = cell_edges(mean.shape[0], ny), cell_edges(mean.shape[1], nx)
+    centres_y, centres_x = (0.5 * (e[1:] + e[:-1]) - 0.5 for e in (edges_y, edges_x))
+    rows, columns = (np.arange(n, dtype=np.float64) for n in mean.shape)
+
+    start = tile_statistics(mean, empty.astype(np.int32), np.int32(1), True, edges_y, edges_x, True, True, 3.0, 3)
+    median, clipped = start[:, :, 3], start[:, :, 5]
+    cells = smooth_cells(np.minimum(median, 2.5 * median - 1.5 * clipped), start[:, :, 0], config.smoothing)
+    root_count = np.sqrt(count)
+    largest = 0.25 * max(mean.shape)
+    for _ in range(config.iterations):
+        sky = interpolate_grid(cells, centres_y, centres_x, rows, columns, "NATURAL_SPLINE")
+        residual = mean - sky
+        smoothed = separable_gaussian(residual * root_count, None, None, 1.0, 3)[0]
+        lower = cell_sums(smoothed, count, empty, edges_y, edges_x)
+        noise = _noise_cells(lower[:, :, 3], lower[:, :, 4])
+        smoothed /= interpolate_grid(noise, centres_y, centres_x, rows, columns, "LINEAR")
+        radius = config.growRadius
+        while True:
+            excluded = grow_with_brightness(smoothed, config.threshold, radius, config.growPower, largest) | empty
+            if radius == 0.0 or np.count_nonzero(excluded) <= (1.0 - _MIN_KEPT) * excluded.size:
+                break
+            radius = 0.5 * radius if radius > 0.2 else 0.0
+        sums = cell_sums(residual, count, excluded, edges_y, edges_x)
+        weight = sums[:, :, 0]
+        if not weight.any():
+            break
+        shift = np.divide(sums[:, :, 1], weight, out=np.zeros_like(weight), where=weight > 0)
+        cells = smooth_cells(cells + shift, weight, config.smoothing)
+    rms = _pixel_rms(sums, cell_sums(scatter / np.maximum(count, 1), count, excluded, edges_y, edges_x), shift)
+    with np.errstate(divide="ignore"):
+        errors = np.where(weight > 0, rms / np.sqrt(weight), np.inf)
+    return Background(masked_image.image.bbox, cells, errors, rms=rms, style="NATURAL_SPLINE")
+
+
+def _noise_cells(number: np.ndarray, square: np.ndarray) -> np.ndarray:
+    """Noise of the smoothed blocks from those below the sky, over three by three cells by their median."""
+    from scipy.ndimage import median_filter
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        noise = np.sqrt(square / number)
+    good = np.isfinite(noise) & (noise > 0)
+    typical = float(np.median(noise[good])) if good.any() else 1.0
+    return median_filter(np.where(good, noise, typical), size=3, mode="nearest")
+
+
+def _pixel_rms(between: np.ndarray, within: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Standard deviation of the pixels of each cell: the scatter within its blocks and that of its blocks."""
+    weight = between[:, :, 0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = within[:, :, 1] / weight + np.maximum(between[:, :, 2] / weight - shift**2, 0.0)
+    good = np.isfinite(variance) & (weight > 0)
+    typical = float(np.median(variance[good])) if good.any() else 0.0
+    return np.sqrt(np.where(good, variance, typical))
