@@ -111,10 +111,10 @@ def _scatter(y, x0, x1, label, index, n_kept):
 
 @njit(cache=True, nogil=True)
 def _sort_peaks(x, y, value, start, end):
-    # Shell sort (Ciura 2001 gaps, then powers): footprints have few peaks, and a pathological one with very many still ends soon.
+    # Shell sort with the gaps of Knuth (1973): most footprints have few peaks, and one with very many still ends soon.
     gap = 1
-    while gap < (end - start) // 2:
-        gap = gap * 9 // 4 + 1
+    while gap < (end - start) // 3:
+        gap = 3 * gap + 1
     while gap > 0:
         for i in range(start + gap, end):
             v, px, py = value[i], x[i], y[i]
@@ -130,7 +130,7 @@ def _sort_peaks(x, y, value, start, end):
             value[j] = v
             x[j] = px
             y[j] = py
-        gap = (gap - 1) * 4 // 9 if gap > 1 else 0
+        gap //= 3
 
 
 @njit(cache=True, nogil=True)
