@@ -26,9 +26,9 @@ class BackgroundConfig(pexConfig.Config):
             "INCREASE_NXNYSAMPLE": "Use more and smaller cells (approximation only).",
         },
     )
-    binSize = pexConfig.RangeField[int](doc="Side of a cell, pixels.", dtype=int, default=128, min=1)
-    binSizeX = pexConfig.RangeField[int](doc="Width of a cell, pixels; 0 means binSize.", dtype=int, default=0, min=0)
-    binSizeY = pexConfig.RangeField[int](doc="Height of a cell, pixels; 0 means binSize.", dtype=int, default=0, min=0)
+    binSize = pexConfig.RangeField(doc="Side of a cell, pixels.", dtype=int, default=128, min=1)
+    binSizeX = pexConfig.RangeField(doc="Width of a cell, pixels; 0 means binSize.", dtype=int, default=0, min=0)
+    binSizeY = pexConfig.RangeField(doc="Height of a cell, pixels; 0 means binSize.", dtype=int, default=0, min=0)
     algorithm = pexConfig.ChoiceField[str](
         doc="How to interpolate between the cells; not used with useApprox.",
         dtype=str,
@@ -57,7 +57,7 @@ class BackgroundConfig(pexConfig.Config):
         doc="Fit and subtract on the image multiplied by the ratio of background to photometric flat field.", dtype=bool, default=False
     )
     doFilterSuperPixels = pexConfig.Field[bool](doc="Median-filter the cells.", dtype=bool, default=False)
-    superPixelFilterSize = pexConfig.RangeField[int](doc="Side of the median filter, cells.", dtype=int, default=3, min=1)
+    superPixelFilterSize = pexConfig.RangeField(doc="Side of the median filter, cells.", dtype=int, default=3, min=1)
 
     def validate(self) -> None:
         """Check that the two Chebyshev orders agree."""
@@ -69,28 +69,28 @@ class BackgroundConfig(pexConfig.Config):
 class SkyConfig(pexConfig.Config):
     """How to estimate the sky between the sources of an image."""
 
-    cellSize = pexConfig.RangeField[int](doc="Side of a cell of the sky model, pixels.", dtype=int, default=128, min=4)
+    cellSize = pexConfig.RangeField(doc="Side of a cell of the sky model, pixels.", dtype=int, default=128, min=4)
     ignoredPixelMask = pexConfig.ListField[str](
         doc="Mask planes of pixels to ignore. Planes set by detection do not belong here: they would take out one side of the noise.",
         dtype=str,
         default=["BAD", "SAT", "CR", "NO_DATA", "SUSPECT", "VIGNETTED", "STREAK"],
     )
-    threshold = pexConfig.RangeField[float](
+    threshold = pexConfig.RangeField(
         doc="Blocks that differ from the sky by more than this many standard deviations, above or below, are left out.",
         dtype=float,
         default=2.5,
         min=1.0,
     )
-    growRadius = pexConfig.RangeField[float](doc="Reach around a block at the threshold, blocks.", dtype=float, default=1.6, min=0.0)
-    growPower = pexConfig.RangeField[float](
+    growRadius = pexConfig.RangeField(doc="Reach around a block at the threshold, blocks.", dtype=float, default=1.6, min=0.0)
+    growPower = pexConfig.RangeField(
         doc="Power of the brightness with which the reach grows; 3/11 is exact for the r**(-11/3) wings of a seeing disk.",
         dtype=float,
         default=0.3,
         min=0.0,
         max=1.0,
     )
-    iterations = pexConfig.RangeField[int](doc="Number of times to repeat masking and fitting.", dtype=int, default=4, min=1)
-    smoothing = pexConfig.RangeField[float](
+    iterations = pexConfig.RangeField(doc="Number of times to repeat masking and fitting.", dtype=int, default=4, min=1)
+    smoothing = pexConfig.RangeField(
         doc="Strength of the smoothing of the cells: structure of a wavelength of L cells is damped by 1 + smoothing * (2 pi / L)**4.",
         dtype=float,
         default=0.3,

@@ -162,7 +162,7 @@ def interpolate_lines(
     """
     values = np.asarray(values, np.float64)
     knots = np.asarray(knots, np.float64)
-    out = np.empty((values.shape[0], positions.size), dtype)
+    out: np.ndarray = np.empty((values.shape[0], positions.size), dtype)
     good = np.isfinite(values)
     patterns, which = np.unique(good, axis=0, return_inverse=True)
     which = which.reshape(-1)
@@ -176,7 +176,7 @@ def interpolate_lines(
         if lines.size == values.shape[0]:
             _evaluate(knots[pattern], values[:, pattern], chosen, positions, out)
         else:
-            part = np.empty((lines.size, positions.size), dtype)
+            part: np.ndarray = np.empty((lines.size, positions.size), dtype)
             _evaluate(knots[pattern], values[np.ix_(lines, pattern)], chosen, positions, part)
             out[lines] = part
     return out

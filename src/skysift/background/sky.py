@@ -26,6 +26,8 @@ __all__ = ["estimate_sky"]
 _MIN_KEPT = 0.02
 """Fraction of the blocks that must be left for a mask to be used; else its growth is halved, and at last given up."""
 
+_RMS_CLIP = 4.0
+
 
 def _block_size(shape: tuple[int, int], psf_sigma: float | None) -> int:
     """Side of a block: about the width of the PSF, less on small images."""
@@ -96,8 +98,9 @@ def estimate_sky(masked_image: MaskedImage, psf_sigma: float | None = None, conf
         sky = interpolate_grid(cells, centres_y, centres_x, rows, columns, "NATURAL_SPLINE")
         residual = mean - sky
         smoothed = separable_gaussian(residual * root_count, None, None, 1.0, 3)[0]
-        lower = cell_sums(smoothed, count, empty, edges_y, edges_x)
-        noise = _noise_cells(lower[:, :, 3], lower[:, :, 4])
+        above = ((smoothed >= 0) | empty).astype(np.int32)
+        below = tile_statistics(smoothed, above, np.int32(1), True, edges_y, edges_x, True, False, 3.0, 3)
+        noise = _noise_cells(below[:, :, 3])
         smoothed /= interpolate_grid(noise, centres_y, centres_x, rows, columns, "LINEAR")
         radius = config.growRadius
         while True:
@@ -111,28 +114,30 @@ def estimate_sky(masked_image: MaskedImage, psf_sigma: float | None = None, conf
             break
         shift = np.divide(sums[:, :, 1], weight, out=np.zeros_like(weight), where=weight > 0)
         cells = smooth_cells(cells + shift, weight, config.smoothing)
-    rms = _pixel_rms(sums, cell_sums(scatter / np.maximum(count, 1), count, excluded, edges_y, edges_x), shift)
+    left_out = excluded.astype(np.int32)
+    within = tile_statistics(scatter / np.maximum(count - 1, 1), left_out, np.int32(1), True, edges_y, edges_x, True, True, _RMS_CLIP, 3)
+    between = tile_statistics(residual, left_out, np.int32(1), True, edges_y, edges_x, True, True, _RMS_CLIP, 3)
+    rms = _pixel_rms(within, between, block * block)
     with np.errstate(divide="ignore"):
         errors = np.where(weight > 0, rms / np.sqrt(weight), np.inf)
     return Background(masked_image.image.bbox, cells, errors, rms=rms, style="NATURAL_SPLINE")
 
 
-def _noise_cells(number: np.ndarray, square: np.ndarray) -> np.ndarray:
-    """Noise of the smoothed blocks from those below the sky, over three by three cells by their median."""
+def _noise_cells(median_below: np.ndarray) -> np.ndarray:
+    """Noise of the smoothed blocks from the median of those below the sky, over three by three cells by their median."""
     from scipy.ndimage import median_filter
 
-    with np.errstate(invalid="ignore", divide="ignore"):
-        noise = np.sqrt(square / number)
+    noise = median_below / -0.674489750196082
     good = np.isfinite(noise) & (noise > 0)
     typical = float(np.median(noise[good])) if good.any() else 1.0
     return median_filter(np.where(good, noise, typical), size=3, mode="nearest")
 
 
-def _pixel_rms(between: np.ndarray, within: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Standard deviation of the pixels of each cell: the scatter within its blocks and that of its blocks."""
-    weight = between[:, :, 0]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        variance = within[:, :, 1] / weight + np.maximum(between[:, :, 2] / weight - shift**2, 0.0)
-    good = np.isfinite(variance) & (weight > 0)
+def _pixel_rms(within: np.ndarray, between: np.ndarray, n: int) -> np.ndarray:
+    """Standard deviation of the pixels of each cell, from the variance within its blocks of `n` pixels and that of their means."""
+    variance = within[:, :, 5] * ((n - 1) / n) + between[:, :, 6]
+    # Images of few counts have no interquartile range to clip with.
+    variance = np.where(variance > 0, variance, within[:, :, 1] * ((n - 1) / n) + between[:, :, 2])
+    good = np.isfinite(variance) & (variance > 0)
     typical = float(np.median(variance[good])) if good.any() else 0.0
     return np.sqrt(np.where(good, variance, typical))

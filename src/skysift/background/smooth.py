@@ -12,8 +12,8 @@ _MAX_ITERATIONS = 100
 def smooth_cells(values: np.ndarray, weights: np.ndarray, penalty: float) -> np.ndarray:
     """Smooth a grid of cells, and fill the cells without weight.
 
-    A quadratic surface is fitted and set aside; what is left is smoothed by penalised least squares with a squared-Laplacian penalty,
-    solved with cosine transforms.
+    A quadratic surface (a plane or a constant where cells with weight are few) is fitted and set aside; what is left is smoothed by
+    penalised least squares with a squared-Laplacian penalty, solved with cosine transforms.
 
     Parameters
     ----------
@@ -55,10 +55,12 @@ def smooth_cells(values: np.ndarray, weights: np.ndarray, penalty: float) -> np.
 
 
 def _quadratic_surface(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted least-squares polynomial of total order two, or less where the grid is too small for it."""
+    """Weighted least-squares polynomial of total order two, or less where there are too few cells to extrapolate from."""
+    covered = np.count_nonzero(weights > 0.1) / weights.size
+    order = 2 if covered > 0.7 else 1 if covered > 0.3 else 0
     y, x = (np.linspace(-1.0, 1.0, n) if n > 1 else np.zeros(1) for n in values.shape)
-    order_y, order_x = (min(n - 1, 2) for n in values.shape)
-    terms = [(j, i) for j in range(order_y + 1) for i in range(order_x + 1) if i + j <= 2]
+    order_y, order_x = (min(n - 1, order) for n in values.shape)
+    terms = [(j, i) for j in range(order_y + 1) for i in range(order_x + 1) if i + j <= order]
     design = np.stack([np.outer(y**j, x**i).ravel() for j, i in terms], axis=1)
     root = np.sqrt(weights.ravel())
     solution = np.linalg.lstsq(design * root[:, None], values.ravel() * root, rcond=1e-6)[0]

@@ -145,27 +145,19 @@ def cell_sums(values, weights, excluded, edges_y, edges_x):
     Returns
     -------
     sums
-        float64 array ``(ny, nx, 5)``: sums of w, w v, w v^2 over the pixels kept; number and sum of v^2 of the kept pixels with v < 0.
+        float64 array ``(ny, nx, 2)``: sums of w and of w v over the pixels kept.
     """
     ny, nx = edges_y.size - 1, edges_x.size - 1
-    sums = np.zeros((ny, nx, 5))
+    sums = np.zeros((ny, nx, 2))
     for j in range(ny):
         for y in range(edges_y[j], edges_y[j + 1]):
             for i in range(nx):
-                w0 = w1 = w2 = n = s = 0.0
+                w0 = 0.0
+                w1 = 0.0
                 for x in range(edges_x[i], edges_x[i + 1]):
                     w = 0.0 if excluded[y, x] else float(weights[y, x])
-                    v = float(values[y, x])
                     w0 += w
-                    w1 += w * v
-                    w2 += w * v * v
-                    negative = 1.0 if (v < 0.0) & (w > 0.0) else 0.0
-                    n += negative
-                    s += negative * v * v
-                cell = sums[j, i]
-                cell[0] += w0
-                cell[1] += w1
-                cell[2] += w2
-                cell[3] += n
-                cell[4] += s
+                    w1 += w * float(values[y, x])
+                sums[j, i, 0] += w0
+                sums[j, i, 1] += w1
     return sums
