@@ -84,8 +84,9 @@ class Row:
         return np.asarray(self[name]).astype(np.uint8).tobytes()
 
     def as_dict(self) -> dict[str, Any]:
-        """Give all fields."""
-        return {name: self[name] for name in self._table.columns.names}
+        """Give all fields; arrays are copies that outlive the file."""
+        values = {name: self[name] for name in self._table.columns.names}
+        return {name: np.array(value) if isinstance(value, np.ndarray) else value for name, value in values.items()}
 
 
 Factory = Callable[["Archive", list[list[Row]]], Any]

@@ -257,10 +257,10 @@ def _fit_tangent(wcs: AstWcs, x: Any, y: Any, ra: Any, dec: Any, center: Any, or
     ra0, dec0 = wcs.pixel_to_sky(*center)
     plane = np.stack(_gnomonic(ra, dec, float(ra0), float(dec0)), axis=1)
     fit, misfit = _fit_polynomial(u, v, plane, _sip_powers(1, order))
-    cd = fit[:2].T
+    cd: NDArray[np.float64] = np.ascontiguousarray(fit[:2].T)
     offsets = np.linalg.solve(cd, plane.T).T
     backward, _ = _fit_polynomial(offsets[:, 0], offsets[:, 1], np.stack([u, v], axis=1) - offsets, _sip_powers(0, order + 1))
-    forward = np.linalg.solve(cd, fit[2:].T).T
+    forward: NDArray[np.float64] = np.asarray(np.linalg.solve(cd, fit[2:].T).T, np.float64)
     return _TangentFit(tuple(center), (float(ra0), float(dec0)), order, cd, forward, backward, misfit)
 
 

@@ -194,7 +194,7 @@ def _newton(function: Callable[[Points], Points], gradient: Callable[[Points], P
     for _ in range(MAX_NEWTON):
         residual = target - function(p)
         jacobian = np.moveaxis(gradient(p), 2, 0)
-        good = np.isfinite(jacobian).all(axis=(1, 2)) & np.isfinite(residual).all(axis=0)
+        good = np.asarray(np.isfinite(jacobian).all(axis=(1, 2)) & np.isfinite(residual).all(axis=0))
         good[good] &= np.abs(np.linalg.det(jacobian[good])) > 0
         step[:, ~good] = np.nan
         step[:, good] = np.linalg.solve(jacobian[good], residual[:, good].T[:, :, None])[:, :, 0].T

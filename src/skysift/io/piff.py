@@ -135,10 +135,10 @@ def _terms(interp: Any, stars: list[Any]) -> tuple[NDArray[np.int64], NDArray[np
     if keys[:2] not in (["x", "y"], ["u", "v"]) or len(keys) > 3:
         raise InputError(f"the Piff model varies with {keys}; only x and y (or u and v), and a colour, are read")
     powers = np.argwhere(np.asarray(interp._mask, bool))
-    factors = np.ones(len(powers))
+    factors: NDArray[np.float64] = np.ones(len(powers))
     if len(keys) == 3:
         colors = [float(star.data.properties[keys[2]]) for star in stars]
-        factors = float(np.nanmean(colors)) ** powers[:, 2]
+        factors = np.power(float(np.nanmean(colors)), powers[:, 2])
     return powers[:, :2], factors
 
 

@@ -41,6 +41,11 @@ class GaussianPsf(KernelPsf):
         self._sigma = _check_sigma(sigma)
         super().__init__(_gaussian(size, self._sigma))
 
+    @property
+    def exact_sigma(self) -> float:
+        """The sigma it was made with, pixels."""
+        return self._sigma
+
     def shapes(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         """Give ``sigma², sigma², 0`` for each of (n,) positions, pixels²."""
         n = len(self._positions(x, y)[0])

@@ -25,11 +25,11 @@ FARTHEST = 2.0**30
 
 
 class Mixture(NamedTuple):
-    """PSF images as sparse sums of basis images: source i is ``sum_t weight[i, t] * basis[index[i, t]]``."""
+    """PSF images as sparse sums of basis images: source i is ``sum_t weight[i, t] * basis[which[i, t]]``."""
 
     basis: NDArray[np.float64]
     """(m, k, k) images."""
-    index: NDArray[np.int64]
+    which: NDArray[np.int64]
     """(n, t) which images."""
     weight: NDArray[np.float64]
     """(n, t) how much of each."""
@@ -123,9 +123,9 @@ class Psf(ABC):
         out = np.empty((len(ax), self._size, self._size))
         for start in range(0, len(ax), BLOCK):
             block = slice(start, start + BLOCK)
-            basis, index, weight = self.mixture(ax[block], ay[block])
-            dense = np.zeros((len(index), len(basis)))
-            np.add.at(dense, (np.arange(len(index))[:, None], index), weight)
+            basis, which, weight = self.mixture(ax[block], ay[block])
+            dense = np.zeros((len(which), len(basis)))
+            np.add.at(dense, (np.arange(len(which))[:, None], which), weight)
             out[block] = np.tensordot(dense, basis, axes=1)
         return unit_sum_images(out)
 
@@ -158,8 +158,8 @@ class Psf(ABC):
         out = np.empty((len(ax), size, size), np.float32)
         for start in range(0, len(ax), BLOCK):
             block = slice(start, start + BLOCK)
-            basis, index, weight = self.mixture(ax[block], ay[block])
-            render(basis, index, weight, (ax - ix)[block], (ay - iy)[block], *self.resampling, self._size, out[block])
+            basis, which, weight = self.mixture(ax[block], ay[block])
+            render(basis, which, weight, (ax - ix)[block], (ay - iy)[block], *self.resampling, self._size, out[block])
         return out, (ix - size // 2).astype(np.int32), (iy - size // 2).astype(np.int32)
 
     def kernel_image(self, x: float | None = None, y: float | None = None) -> Image:
@@ -221,8 +221,7 @@ class Psf(ABC):
 
     def sigma(self, x: float | None = None, y: float | None = None) -> float:
         """Give the determinant radius ``(ixx iyy - ixy²)^(1/4)`` of the PSF at a position, pixels."""
-        ixx, iyy, ixy = self.shape(x, y)
-        return float((ixx * iyy - ixy * ixy) ** 0.25)
+        return self.shape(x, y).determinant_radius
 
     def aperture_flux(self, radius: float, x: float | None = None, y: float | None = None) -> float:
         """Give the fraction of the flux inside a circle about the centre of the kernel image (sinc aperture), radius in pixels."""

@@ -161,6 +161,8 @@ class KernelPsf(LinearPsf):
         image = np.asarray(kernel, dtype=np.float64)
         if image.ndim != 2:
             raise InputError(f"a PSF kernel has shape {image.shape}; expected (k, k)")
+        if image.sum() == 0:
+            raise InputError("a PSF kernel sums to zero")
         super().__init__(image[None], SpatialTerms([(0, 0)]), average_position=average_position)
 
     def resized(self, size: int) -> KernelPsf:
