@@ -12,7 +12,7 @@ __all__ = ["FindSourcesConfig", "SkyObjectsConfig", "SourceDetectionConfig"]
 class SourceDetectionConfig(pexConfig.Config):
     """How to find footprints above a threshold in a smoothed image."""
 
-    minPixels = pexConfig.RangeField[int](
+    minPixels = pexConfig.RangeField(
         doc="Drop footprints of fewer pixels than this, counted before they are grown.", dtype=int, default=1, min=0
     )
     isotropicGrow = pexConfig.Field[bool](doc="Grow footprints with a circle, else with a diamond.", dtype=bool, default=True)
@@ -23,8 +23,8 @@ class SourceDetectionConfig(pexConfig.Config):
     returnOriginalFootprints = pexConfig.Field[bool](
         doc="Grow footprints for the mask only, and return them as they were found.", dtype=bool, default=False
     )
-    thresholdValue = pexConfig.RangeField[float](doc="Threshold, in the unit of thresholdType.", dtype=float, default=5.0, min=0.0)
-    includeThresholdMultiplier = pexConfig.RangeField[float](
+    thresholdValue = pexConfig.RangeField(doc="Threshold, in the unit of thresholdType.", dtype=float, default=5.0, min=0.0)
+    includeThresholdMultiplier = pexConfig.RangeField(
         doc="Keep only footprints with a pixel that reaches this many times the threshold.", dtype=float, default=1.0, min=0.0
     )
     thresholdType = pexConfig.ChoiceField[str](
@@ -94,19 +94,19 @@ class SkyObjectsConfig(pexConfig.Config):
     avoidMask = pexConfig.ListField[str](
         doc="Mask planes to keep away from.", dtype=str, default=["DETECTED", "DETECTED_NEGATIVE", "BAD", "NO_DATA"]
     )
-    growMask = pexConfig.RangeField[int](doc="Grow the pixels to avoid by this radius, pixels.", dtype=int, default=0, min=0)
+    growMask = pexConfig.RangeField(doc="Grow the pixels to avoid by this radius, pixels.", dtype=int, default=0, min=0)
     sourceRadius = pexConfig.Field[float](doc="Radius of a sky object, pixels.", dtype=float, default=8.0)
-    nSources = pexConfig.RangeField[int](doc="Number of sky objects wanted.", dtype=int, default=100, min=0)
-    nTrialSources = pexConfig.RangeField[int](
+    nSources = pexConfig.RangeField(doc="Number of sky objects wanted.", dtype=int, default=100, min=0)
+    nTrialSources = pexConfig.RangeField(
         doc="Number of positions to try; None means nSources times nTrialSourcesMultiplier.", dtype=int, default=None, optional=True, min=0
     )
-    nTrialSourcesMultiplier = pexConfig.RangeField[int](doc="Trials per sky object wanted.", dtype=int, default=5, min=1)
+    nTrialSourcesMultiplier = pexConfig.RangeField(doc="Trials per sky object wanted.", dtype=int, default=5, min=1)
 
 
 class FindSourcesConfig(pexConfig.Config):
     """How `find_sources` filters, tests and splits."""
 
-    threshold = pexConfig.RangeField[float](
+    threshold = pexConfig.RangeField(
         doc="Least signal-to-noise ratio of a source in the image filtered with the PSF.", dtype=float, default=5.0, min=0.0
     )
     maskPlanes = pexConfig.ListField[str](

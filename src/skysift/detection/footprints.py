@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +37,8 @@ class Detections:
         What was subtracted from the image for good.
     sigma
         Standard deviation of the smoothing kernel, pixels.
+    kernel_width
+        Full width of the smoothing kernel, pixels.
     n_grow
         Number of pixels by which footprints were grown.
     """
@@ -49,6 +51,7 @@ class Detections:
     factor_neg: float = 1.0
     background: BackgroundList = field(default_factory=BackgroundList)
     sigma: float = float("nan")
+    kernel_width: int = 0
     n_grow: int = 0
 
     @property
@@ -117,9 +120,7 @@ def _signs(config: SourceDetectionConfig) -> tuple[bool, bool]:
     )
 
 
-def apply_threshold(
-    middle: MaskedImage, config: SourceDetectionConfig, factor: float = 1.0, factor_neg: float | None = None
-) -> Detections:
+def apply_threshold(middle: MaskedImage, config: SourceDetectionConfig, factor: float = 1.0, factor_neg: float | None = None) -> Detections:
     """Find the footprints of both signs (as far as they are needed) in a smoothed image.
 
     Parameters
@@ -179,20 +180,19 @@ def update_peaks(footprints: FootprintSet, middle: MaskedImage, threshold: Thres
     The LSST method is `lsst.meas.algorithms.SourceDetectionTask.updatePeaks`, which does not sort.
     """
     arrays = footprints.arrays
-    counts = arrays.n_peaks
-    blended = np.flatnonzero(counts > config.nPeaksMaxSimple)
-    if blended.size == 0:
+    blended = arrays.n_peaks > config.nPeaksMaxSimple
+    if not blended.any():
         return footprints
-    new = {int(i): _peaks_inside(arrays, int(i), middle, threshold, config.minPixels) for i in blended}
-    pieces = [
-        new.get(i, arrays.peaks[start:end]) for i, (start, end) in enumerate(zip(arrays.peak_offset[:-1], arrays.peak_offset[1:]))
-    ]
-    peaks = np.concatenate(pieces)
+    new = [_peaks_inside(arrays, i, middle, threshold, config.minPixels) for i in np.flatnonzero(blended).tolist()]
+    owner = arrays.peak_footprint
+    kept = ~blended[owner]
+    peaks = np.concatenate([arrays.peaks[kept], *new])
+    owner = np.concatenate([owner[kept], np.repeat(np.flatnonzero(blended), [piece.size for piece in new])])
+    # A stable sort keeps the order within each footprint.
+    peaks = peaks[np.argsort(owner, kind="stable")]
     peaks["id"] = np.arange(1, peaks.size + 1)
-    offset = np.concatenate([[0], np.cumsum([piece.size for piece in pieces])]).astype(np.int64)
-    return FootprintSet.from_arrays(
-        FootprintArrays(arrays.y, arrays.x0, arrays.x1, arrays.span_offset, peaks, offset, arrays.region)
-    )
+    offset = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(arrays)))]).astype(np.int64)
+    return FootprintSet.from_arrays(replace(arrays, peaks=peaks, peak_offset=offset))
 
 
 def _peaks_inside(arrays: FootprintArrays, i: int, middle: MaskedImage, threshold: Threshold, min_pixels: int) -> np.ndarray:
@@ -374,7 +374,7 @@ def detect_footprints(
         if config.doTempLocalBackground:
             _find_peaks_above_local_background(exposure, middle, detections, config)
         finalize_footprints(exposure.mask, detections, width, config)
-    detections.sigma = width
+    detections.sigma, detections.kernel_width = width, psf.size
     detections.background = BackgroundList() if background is None else background
     for footprints, threshold in (
         (detections.positive, detections.positive_threshold),
@@ -404,9 +404,7 @@ def _find_peaks_above_local_background(
         detections.negative = update_peaks(detections.negative, middle, detections.negative_threshold, config)
 
 
-def _subtract_new_background(
-    exposure: Exposure, detections: Detections, config: SourceDetectionConfig, ratio: Image | None
-) -> None:
+def _subtract_new_background(exposure: Exposure, detections: Detections, config: SourceDetectionConfig, ratio: Image | None) -> None:
     """Fit the background without the detected pixels, and subtract it and ``config.adjustBackground``."""
     settings = config.background
     if settings.doApplyFlatBackgroundRatio != config.doApplyFlatBackgroundRatio:

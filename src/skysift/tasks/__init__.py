@@ -1,0 +1,1 @@
+"""Tasks with the LSST names: thin shells of the science for `lsst.pipe.base`."""
