@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skysift.errors import InputError
+from skysift.image.wcs import SkyWcs, sky_to_vector
 from skysift.io.ast_mappings import AstObject, Inverted, Mapping, Series, build_mapping
 
 if TYPE_CHECKING:
@@ -97,8 +99,8 @@ def _frame_set_mapping(frame_set: AstObject) -> Mapping:
     return Series(*steps)
 
 
-class AstWcs:
-    """The pixel-to-sky mapping of an LSST SkyWcs; the interface is that of `skysift.image.SkyWcs`.
+class AstWcs(SkyWcs):
+    """The pixel-to-sky mapping of an LSST SkyWcs.
 
     Parameters
     ----------
@@ -136,7 +138,9 @@ class AstWcs:
         ax, ay = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
         with np.errstate(all="ignore"):
             lon, lat = self._mapping.forward(np.stack([ax.ravel(), ay.ravel()]))[:: -1 if self._swapped else 1]
-        return (lon % (2 * np.pi)).reshape(ax.shape)[()], lat.reshape(ax.shape)[()]
+            lon = lon % math.tau
+        # a tiny negative angle wraps to the full circle itself
+        return np.where(lon >= math.tau, 0.0, lon).reshape(ax.shape)[()], lat.reshape(ax.shape)[()]
 
     def sky_to_pixel(self, ra: ArrayLike, dec: ArrayLike) -> tuple[Any, Any]:
         """Map right ascension and declination, radians, to 0-based PARENT pixels; NaN where there are none."""
@@ -146,26 +150,12 @@ class AstWcs:
             x, y = self._mapping.inverse(np.stack(axes[::-1] if self._swapped else axes))
         return x.reshape(lon.shape)[()], y.reshape(lon.shape)[()]
 
-    def jacobian(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
-        """Give the (n, 2, 2) derivatives d(east, north) / d(x, y) at (n,) positions, radians per pixel on the local tangent plane."""
-        ax, ay = np.broadcast_arrays(np.atleast_1d(np.asarray(x, np.float64)), np.atleast_1d(np.asarray(y, np.float64)))
-        east, north = _tangent_axes(*self.pixel_to_sky(ax, ay))
-        half = 0.5
-        out = np.empty((len(ax), 2, 2))
-        for column, (dx, dy) in enumerate(((half, 0.0), (0.0, half))):
-            ahead = _unit_vectors(*self.pixel_to_sky(ax + dx, ay + dy))
-            behind = _unit_vectors(*self.pixel_to_sky(ax - dx, ay - dy))
-            derivative = (ahead - behind) / (2 * half)
-            out[:, 0, column] = np.sum(derivative * east, axis=0)
-            out[:, 1, column] = np.sum(derivative * north, axis=0)
-        return out
+    @property
+    def pixel_origin(self) -> tuple[float, float]:
+        """PARENT pixel of the sky's reference position, or (0, 0) when the dump has none."""
+        return self._reference
 
-    def pixel_scale(self, x: float | None = None, y: float | None = None) -> float:
-        """Give the square root of the sky area of a pixel, arcsec; at the reference point of the sky when no position is given."""
-        at = self._reference if x is None or y is None else (x, y)
-        return math.degrees(math.sqrt(abs(np.linalg.det(self.jacobian(*at)[0])))) * 3600.0
-
-    def to_header(self, xy0: tuple[int, int] = (0, 0), bbox: Box2I | None = None) -> dict[str, Any]:
+    def to_header(self, xy0: Sequence[float] = (0, 0), bbox: Box2I | None = None) -> dict[str, Any]:
         """Fit a TAN-SIP header.
 
         Parameters
@@ -223,7 +213,7 @@ class _TangentFit(NamedTuple):
     backward: NDArray[np.float64]
     misfit: float
 
-    def header(self, xy0: tuple[int, int]) -> dict[str, Any]:
+    def header(self, xy0: Sequence[float]) -> dict[str, Any]:
         """Write FITS keywords for an image whose first pixel is at `xy0`."""
         suffix = "-SIP" if self.order > 1 else ""
         header: dict[str, Any] = {"WCSAXES": 2, "CTYPE1": f"RA---TAN{suffix}", "CTYPE2": f"DEC--TAN{suffix}", "RADESYS": "ICRS"}
@@ -264,19 +254,10 @@ def _fit_tangent(wcs: AstWcs, x: Any, y: Any, ra: Any, dec: Any, center: Any, or
     return _TangentFit(tuple(center), (float(ra0), float(dec0)), order, cd, forward, backward, misfit)
 
 
-def _unit_vectors(ra: Any, dec: Any) -> NDArray[np.float64]:
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
-
-
-def _tangent_axes(ra: Any, dec: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Unit vectors towards east and north."""
-    east = np.stack([-np.sin(ra), np.cos(ra), np.zeros_like(ra)])
-    return east, np.stack([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)])
-
-
 def _gnomonic(ra: Any, dec: Any, ra0: float, dec0: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Tangent-plane coordinates (east, north) about a point, radians."""
-    p, p0 = _unit_vectors(ra, dec), _unit_vectors(ra0, dec0)
-    east, north = _tangent_axes(ra0, dec0)
+    p, p0 = sky_to_vector(ra, dec), sky_to_vector(ra0, dec0)
+    east = np.array([-math.sin(ra0), math.cos(ra0), 0.0])
+    north = np.cross(p0, east)
     depth = p0 @ p
     return (east @ p) / depth, (north @ p) / depth

@@ -172,12 +172,13 @@ def _from_image(hdu: Any, hdulist: HDUList, bbox: Box2I | None) -> Psf:
     pixels = _pixels(hdu)
     if not np.isfinite(pixels).all():
         raise InputError(f"the PSF image in extension {hdu.name!r} has pixels that are not finite")
-    pixels = pixels.reshape(pixels.shape[next((i for i, n in enumerate(shape[:-2]) if n > 1), len(shape) - 2) :])
+    while pixels.ndim not in (2, 4) and len(pixels) == 1:
+        pixels = pixels[0]
     if pixels.ndim == 2:
         return KernelPsf(centered_kernel(pixels))
-    if pixels.ndim == 3:
+    if pixels.ndim != 4:
         raise InputError(f"extension {hdu.name!r} has shape {shape}; expected a kernel image (k, k) or a grid of kernels (ny, nx, k, k)")
-    ny, nx = np.shape(pixels)[:2]
+    ny, nx = len(pixels), len(pixels[0])
     x0, x1, y0, y1 = _extent(hdulist, bbox)
     kernels = np.array([[centered_kernel(k) for k in row] for row in pixels])
     x = np.linspace(x0, x1, nx) if nx > 1 else [0.5 * (x0 + x1)]
