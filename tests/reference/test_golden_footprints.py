@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from skysift.footprint import FootprintSet, Threshold
+from skysift.footprint import FootprintMergeList, FootprintSet, Threshold
 
 SETS = [
     f"set_{kind}_np{n}"
@@ -94,3 +94,18 @@ def test_set_mask(vectors):
     FootprintSet.detect(vectors["img"], Threshold(3)).set_mask(mask, bits)
     assert np.count_nonzero(mask == bits) == n
     assert np.count_nonzero(mask) == n
+
+
+@pytest.mark.parametrize(("new", "same"), [(5, 1.5), (3, 1), (0.5, 0.4), (-1, 1.5), (5, -1)])
+def test_merge_list(vectors, new, same):
+    merged = FootprintMergeList(["A", "B", "C"])
+    for name, image in zip("ABC", ("img", "img_B", "img_C")):
+        merged.add(FootprintSet.detect(vectors[image], Threshold(3)), name, min_new_peak=new, max_same_peak=same)
+    stem = f"fml_{new}_{same}_0"
+    found = merged.arrays
+    spans = np.stack([found.span_footprint, found.y, found.x0, found.x1], axis=1)
+    np.testing.assert_array_equal(spans, vectors[f"{stem}_spans"])
+    peaks = np.stack([found.peak_footprint, *(found.peaks[k] for k in ("i_x", "i_y", "f_x", "f_y", "peakValue"))], axis=1)
+    np.testing.assert_allclose(peaks, vectors[f"{stem}_peaks"], rtol=1e-6)
+    np.testing.assert_array_equal(np.stack([found.peaks[f"merge_peak_{name}"] for name in "ABC"], axis=1), vectors[f"{stem}_peakflags"])
+    np.testing.assert_array_equal(merged.flags, vectors[f"{stem}_fpflags"])

@@ -136,6 +136,80 @@ class FootprintSet:
             found.set_mask(image.mask, plane)
         return found
 
+    @classmethod
+    def from_segmentation(cls, labels: Any, xy0: tuple[int, int] = (0, 0)) -> FootprintSet:
+        """Footprints of a segmentation image, such as those of photutils and SExtractor.
+
+        Parameters
+        ----------
+        labels
+            Integer array (h, w): the number of the source that a pixel belongs to; 0 or less: none. `insert_into_image` makes such an image.
+        xy0
+            PARENT position of its element ``[0, 0]``.
+
+        Returns
+        -------
+        FootprintSet
+            By increasing number, without peaks (see `with_peaks`). The pixels of a source need not be connected.
+        """
+        array = np.asarray(labels)
+        if array.ndim != 2 or array.dtype.kind not in "iu":
+            raise InputError(f"a segmentation image is a 2-D integer array, not {array.dtype} of shape {array.shape}")
+        padded = np.zeros((array.shape[0], array.shape[1] + 2), np.int64)
+        padded[:, 1:-1] = np.maximum(array, 0)
+        row, edge = np.nonzero(padded[:, 1:] != padded[:, :-1])
+        # A run ends at the next edge of its row, and there always is one: the padding.
+        label = padded[row, edge + 1]
+        run = np.flatnonzero(label)
+        run = run[np.argsort(label[run], kind="stable")]
+        count = np.unique(label[run], return_counts=True)[1]
+        offset = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+        y, x0, x1 = ((v + start).astype(np.int32) for v, start in ((row[run], xy0[1]), (edge[run], xy0[0]), (edge[run + 1] - 1, xy0[0])))
+        region = Box2I.from_shape(array.shape, xy0)
+        return cls.from_arrays(FootprintArrays(y, x0, x1, offset, np.empty(0, PEAK_DTYPE), np.zeros(offset.size, np.int64), region))
+
+    def with_peaks(self, image: Any, *, polarity: bool = True) -> FootprintSet:
+        """The same footprints with the peaks of another image.
+
+        Parameters
+        ----------
+        image
+            An `Image`, or an array of the region, that holds all footprints.
+        polarity
+            False: find minima.
+
+        Returns
+        -------
+        FootprintSet
+            Peaks as `detect` finds them; at least one for each footprint that has pixels.
+
+        Raises
+        ------
+        InputError
+            If a footprint leaves the image.
+        """
+        from skysift.kernels.label import find_peaks
+
+        array, x, y = array_and_origin(image, None if hasattr(image, "xy0") else self.region.min)
+        a = self.arrays
+        if a.y.size and not Box2I.from_shape(array.shape, (x, y)).contains(
+            Box2I.from_min_max((int(a.x0.min()), int(a.y.min())), (int(a.x1.max()), int(a.y.max())))
+        ):
+            raise InputError(f"footprints of {self.region} leave the image, which covers {Box2I.from_shape(array.shape, (x, y))}")
+        full = np.flatnonzero(np.diff(a.span_offset))
+        peak_x, peak_y, value, offset = find_peaks(
+            np.ascontiguousarray(array, dtype=np.float32),
+            not polarity,
+            a.y - np.int32(y),
+            a.x0 - np.int32(x),
+            a.x1 - np.int32(x),
+            np.concatenate([a.span_offset[full], a.span_offset[-1:]]),
+        )
+        count = np.zeros(len(a), np.int64)
+        count[full] = np.diff(offset)
+        peaks = make_peaks(peak_x + np.int32(x), peak_y + np.int32(y), value)
+        return FootprintSet.from_arrays(replace(a, peaks=peaks, peak_offset=np.concatenate([[0], np.cumsum(count)])))
+
     @property
     def arrays(self) -> FootprintArrays:
         """The footprints as flat arrays. Peaks may be written to; spans should not."""

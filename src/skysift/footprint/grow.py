@@ -101,7 +101,8 @@ def join(parts: list[Grown], region: Box2I) -> FootprintArrays:
     kinds = [part.arrays.peaks.dtype for part in parts]
     if any(kind != kinds[0] for kind in kinds):
         raise InputError(f"the peaks of these sets have different columns: {' and '.join(str(kind.names) for kind in kinds)}")
-    y, x0, x1 = parts[0].runs if len(parts) == 1 else combine_runs([part.runs for part in parts], lambda n: np.sum(n, axis=0) > 0)
+    runs = parts[0].runs if len(parts) == 1 else combine_runs([part.runs for part in parts], lambda n: np.sum(n, axis=0) > 0)
+    y, x0, x1 = (np.asarray(v, dtype=np.int32) for v in runs)
     label, count = label_spans(y, x0, x1, 1)
     order = np.argsort(label, kind="stable")
     peaks = np.concatenate([part.arrays.peaks for part in parts])

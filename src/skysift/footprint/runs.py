@@ -47,11 +47,11 @@ def combine_runs(sets: list[Runs], inside: Callable[[list[np.ndarray]], np.ndarr
     Returns
     -------
     y, x0, x1
-        int32 arrays in raster order, neither overlapping nor touching.
+        int64 arrays in raster order, neither overlapping nor touching.
     """
     y, x0, x1 = (np.concatenate([runs[k] for runs in sets]).astype(np.int64) for k in range(3))
     if y.size == 0:
-        empty = np.empty(0, np.int32)
+        empty = np.empty(0, np.int64)
         return empty, empty, empty
     x_min, y_min = x0.min(), y.min()
     # One column more than the widest row keeps runs of different rows from touching.
@@ -73,7 +73,7 @@ def combine_runs(sets: list[Runs], inside: Callable[[list[np.ndarray]], np.ndarr
     before = np.concatenate([[False], member[:-1]])
     row, begin = np.divmod(place[member & ~before], stride)
     end = place[before & ~member] % stride - 1
-    return (row + y_min).astype(np.int32), (begin + x_min).astype(np.int32), (end + x_min).astype(np.int32)
+    return row + y_min, begin + x_min, end + x_min
 
 
 def normalize_runs(y: np.ndarray, x0: np.ndarray, x1: np.ndarray) -> Runs:
@@ -87,7 +87,7 @@ def normalize_runs(y: np.ndarray, x0: np.ndarray, x1: np.ndarray) -> Runs:
     Returns
     -------
     y, x0, x1
-        int32 arrays.
+        int64 arrays.
     """
     full = x1 >= x0
     return combine_runs([(y[full], x0[full], x1[full])], lambda counts: counts[0] > 0)

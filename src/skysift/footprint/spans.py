@@ -75,7 +75,7 @@ class SpanSet:
     y, x0, x1
         Integer arrays (n,): row, first and last column of each run (`x1` inclusive), PARENT pixels. Runs with ``x1 < x0`` are empty.
     normalized
-        The runs are int32, sorted and disjoint already and need no work.
+        The runs are sorted and disjoint already and need no work.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class SpanSet:
                 )
             y, x0, x1 = normalize_runs(y, x0, x1)
         for name, value in (("y", y), ("x0", x0), ("x1", x1)):
-            view = value.view()
+            view = np.asarray(value, dtype=np.int32).view()
             view.flags.writeable = False
             object.__setattr__(self, name, view)
         object.__setattr__(self, "_area", -1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["find_footprints", "label_mask", "label_spans"]
+__all__ = ["find_footprints", "find_peaks", "label_mask", "label_spans"]
 
 
 @njit(cache=True, nogil=True)
@@ -134,7 +134,31 @@ def _sort_peaks(x, y, value, start, end):
 
 
 @njit(cache=True, nogil=True)
-def _find_peaks(image, sign, y, x0, x1, span_offset):
+def find_peaks(image, negative, y, x0, x1, span_offset):
+    """Find the peaks of footprints.
+
+    Parameters
+    ----------
+    image : float32[:, ::1]
+        The image, usually smoothed.
+    negative : bool
+        Find minima.
+    y, x0, x1 : int32[::1]
+        Spans of all footprints, x1 inclusive, in pixels of `image` and inside it; a footprint has at least one.
+    span_offset : int64[::1]
+        Offsets of the footprints in the spans.
+
+    Returns
+    -------
+    peak_x, peak_y : int32[::1]
+        Pixels of which no neighbour in the image is higher (lower), the outermost rows and columns of the image excepted; where a footprint has none,
+        its highest (lowest) pixel. Sorted by decreasing value within a footprint, then by x and y. A NaN is no peak, unless there is nothing else.
+    peak_value : float32[::1]
+        The image at the peaks.
+    peak_offset : int64[::1]
+        Offsets of the footprints in the peaks.
+    """
+    sign = np.float32(-1.0 if negative else 1.0)
     height, width = image.shape
     n_footprints = span_offset.size - 1
     peak_x = np.empty(n_footprints + 16, np.int32)
@@ -158,11 +182,11 @@ def _find_peaks(image, sign, y, x0, x1, span_offset):
             for x in range(x0[s], x1[s] + 1):
                 value = image[row, x]
                 v = sign * value
-                if v > sign * best:
+                if v > sign * best or (np.isnan(best) and not np.isnan(v)):
                     best = value
                     best_x = x
                     best_y = row
-                if row == 0 or row == height - 1 or x == 0 or x == width - 1:
+                if row == 0 or row == height - 1 or x == 0 or x == width - 1 or np.isnan(v):
                     continue
                 if (
                     sign * image[row, x - 1] > v
@@ -217,11 +241,8 @@ def find_footprints(image, threshold, variance, negative, multiplier, min_pixels
         Spans of all footprints, x1 inclusive, by footprint and then in raster order.
     span_offset : int64[::1]
         Footprint i has the spans ``span_offset[i]:span_offset[i + 1]``. Footprints are ordered by their first pixel.
-    peak_x, peak_y : int32[::1]
-        Pixels of each footprint of which no neighbour in the image is higher (for `negative`, lower), the outermost rows and columns of the image
-        excepted; where there is none, the highest (lowest) pixel. Sorted by decreasing value within a footprint, then by x and y.
-    peak_value : float32[::1]
-        The image at the peaks.
+    peak_x, peak_y, peak_value
+        See `find_peaks`.
     peak_offset : int64[::1]
         Offsets of the footprints in the peaks.
 
@@ -281,7 +302,7 @@ def find_footprints(image, threshold, variance, negative, multiplier, min_pixels
             index[i] = n_kept
             n_kept += 1
     out_y, out_x0, out_x1, span_offset = _scatter(y, x0, x1, label, index, n_kept)
-    peak_x, peak_y, peak_value, peak_offset = _find_peaks(image, sign, out_y, out_x0, out_x1, span_offset)
+    peak_x, peak_y, peak_value, peak_offset = find_peaks(image, negative, out_y, out_x0, out_x1, span_offset)
     out_y += np.int32(y_origin)
     out_x0 += np.int32(x_origin)
     out_x1 += np.int32(x_origin)
