@@ -77,12 +77,11 @@ def positions(n=60):
 def by_astropy(header, x, y):
     from astropy.io.fits import Header
     from astropy.wcs import WCS
-    from astropy.wcs.utils import pixel_to_skycoord
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         wcs = WCS(Header(header))
-        sky = pixel_to_skycoord(x, y, wcs if wcs.naxis == 2 else wcs.celestial, origin=0).icrs
+        sky = (wcs if wcs.naxis == 2 else wcs.celestial).pixel_to_world(x, y).icrs
     return sky.ra.radian, sky.dec.radian
 
 
@@ -192,9 +191,11 @@ def test_strange_types_do_not_crash(ctype):
     try:
         wcs = SkyWcs.from_header(BASE | {"CTYPE1": ctype, "CTYPE2": "DEC--TAN"})
     except SkysiftError as error:
-        assert "\n" not in str(error)
+        message = str(error)
     else:
+        message = ""
         assert wcs is None or np.shape(wcs.pixel_to_sky(1.0, 2.0)[0]) == ()
+    assert "\n" not in message
 
 
 @settings(deadline=None, max_examples=60)
