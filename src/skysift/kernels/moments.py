@@ -10,6 +10,8 @@ import math
 import numpy as np
 from numba import njit
 
+from skysift.kernels.stamps import hide, show
+
 FLAG_UNWEIGHTED_BAD = 1
 FLAG_UNWEIGHTED = 2
 FLAG_SHIFT = 4
@@ -137,7 +139,7 @@ def sdss_shape(image, xc, yc, max_iter, tol1, tol2, shift_max, negative):
     i0 : float
         Amplitude of the Gaussian; its flux is `2 pi i0 sqrt(ixx iyy - ixy^2)`. NaN if the moments are unweighted.
     x, y : float
-        Weighted first moment, element coordinates.
+        Weighted first moment, element coordinates; of the last weighted iteration if the moments are unweighted.
     flags : int
         Sum of `FLAG_*`.
     """
@@ -225,6 +227,37 @@ def sdss_shape(image, xc, yc, max_iter, tol1, tol2, shift_max, negative):
         wxx = sxx / s
         wxy = sxy / s
         wyy = syy / s
-        x = xc + sx / s
-        y = yc + sy / s
     return wxx, wxy, wyy, i0, x, y, flags
+
+
+@njit(cache=True, nogil=True)
+def sdss_shapes(view, xs, ys, negative, max_iter, tol1, tol2, shift_max):
+    """Adaptive moments of many sources, see `sdss_shape`.
+
+    Parameters
+    ----------
+    view : Overlay
+        The image and n sources.
+    xs, ys : float64 (n,)
+        Centres, element coordinates.
+    negative : bool (n,)
+        Sources that are holes.
+    max_iter, tol1, tol2, shift_max
+        See `sdss_shape`.
+
+    Returns
+    -------
+    result : float64 (n, 6)
+        ixx, ixy, iyy, i0, x, y.
+    flags : int64 (n,)
+        Sum of `FLAG_*`.
+    """
+    n = len(xs)
+    result = np.empty((n, 6))
+    flags = np.empty(n, np.int64)
+    for i in range(n):
+        show(view, i)
+        shape = sdss_shape(view.image, xs[i], ys[i], max_iter, tol1, tol2, shift_max, negative[i])
+        hide(view, i)
+        result[i, 0], result[i, 1], result[i, 2], result[i, 3], result[i, 4], result[i, 5], flags[i] = shape
+    return result, flags
