@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from skysift.errors import SkysiftError
 
-__all__ = ["config_options", "describe_error", "input_options", "output_paths", "run_images"]
+if TYPE_CHECKING:
+    from skysift.geom import Box2I
+
+__all__ = ["config_options", "describe_error", "input_options", "output_paths", "parse_bbox", "run_images"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,7 +54,8 @@ def _apply(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
     return decorate
 
 
-def _parse_bbox(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int, int, int] | None:
+def parse_bbox(ctx: click.Context, param: click.Parameter, value: str | None) -> Box2I | None:
+    """Turn ``X0,Y0,W,H`` into a box."""
     if value is None:
         return None
     try:
@@ -60,7 +64,9 @@ def _parse_bbox(ctx: click.Context, param: click.Parameter, value: str | None) -
         raise click.BadParameter(f"{value!r} is not four integers x0,y0,width,height") from None
     if width < 1 or height < 1:
         raise click.BadParameter("width and height must be positive")
-    return x0, y0, width, height
+    from skysift.geom import Box2I, Extent2I, Point2I
+
+    return Box2I(Point2I(x0, y0), Extent2I(width, height))
 
 
 def _parse_planes(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, int] | None:
@@ -75,12 +81,21 @@ def _parse_planes(ctx: click.Context, param: click.Parameter, value: str | None)
     return planes
 
 
+def _parse_hdu(ctx: click.Context, param: click.Parameter, value: str | None) -> int | str | None:
+    return int(value) if value is not None and value.isdigit() else value
+
+
 def input_options(function: F) -> F:
     """Add the options that say how an image is read."""
     path = click.Path(path_type=Path)
     return _apply(
         [
-            click.option("--hdu", metavar="NAME|N", help="Extension that holds the image (default: found by name, then the first image)."),
+            click.option(
+                "--hdu",
+                callback=_parse_hdu,
+                metavar="NAME|N",
+                help="Extension that holds the image (default: found by name, then the first image).",
+            ),
             click.option("--variance", type=path, help="Variance map."),
             click.option("--weight", type=path, help="Weight map (inverse variance)."),
             click.option("--rms", type=path, help="Map of the noise (standard deviation)."),
@@ -94,7 +109,7 @@ def input_options(function: F) -> F:
             click.option("--psf", metavar="FILE|FWHM", help="PSF: a FITS image, a PSFEx file, or a Gaussian's FWHM in pixels."),
             click.option("--gain", type=float, help="Electrons per count (default: from the header)."),
             click.option("--read-noise", type=float, help="Read noise in electrons (default: from the header)."),
-            click.option("--bbox", callback=_parse_bbox, metavar="X0,Y0,W,H", help="Read only this part of the image (0-based pixels)."),
+            click.option("--bbox", callback=parse_bbox, metavar="X0,Y0,W,H", help="Read only this part of the image (0-based pixels)."),
         ]
     )(function)
 

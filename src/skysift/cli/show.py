@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from skysift.cli.common import _parse_bbox
+from skysift.cli.common import parse_bbox
+
+if TYPE_CHECKING:
+    from skysift.geom import Box2I
 
 
 @click.command("show")
 @click.argument("image", type=click.Path(path_type=Path))
-@click.option("--catalog", type=click.Path(path_type=Path), help="Catalogue to draw (default: <stem>.catalog.parquet beside the image, if it is there).")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="PNG file (default: <stem>.png in the current folder).")
+@click.option(
+    "--catalog",
+    type=click.Path(path_type=Path),
+    help="Catalogue to draw (default: <stem>.catalog.parquet beside the image, if it is there).",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="PNG file (default: <stem>.png in the current folder)."
+)
 @click.option("--window", is_flag=True, help="Open a window instead of writing a file.")
 @click.option("--hdu", metavar="NAME|N", help="Extension that holds the image.")
-@click.option("--bbox", callback=_parse_bbox, metavar="X0,Y0,W,H", help="Draw only this part (0-based pixels).")
+@click.option("--bbox", callback=parse_bbox, metavar="X0,Y0,W,H", help="Draw only this part (0-based pixels).")
 @click.option("--stretch", type=click.Choice(["asinh", "linear", "log"]), default="asinh", show_default=True)
 @click.option("--no-mask", is_flag=True, help="Leave the mask out.")
 @click.option("--footprints", is_flag=True, help="Outline the detected pixels as well.")
@@ -26,7 +36,7 @@ def command(
     output: Path | None,
     window: bool,
     hdu: str | None,
-    bbox: tuple[int, int, int, int] | None,
+    bbox: Box2I | None,
     stretch: str,
     no_mask: bool,
     footprints: bool,
@@ -43,12 +53,10 @@ def command(
     from matplotlib.figure import Figure
 
     from skysift.display import draw_footprints, draw_image, draw_mask, draw_sources
-    from skysift.geom import Box2I, Extent2I, Point2I
     from skysift.io import read_exposure
     from skysift.io.catalog import read_catalog
 
-    box = None if bbox is None else Box2I(Point2I(*bbox[:2]), Extent2I(*bbox[2:]))
-    exposure = read_exposure(image, hdu=hdu, bbox=box)
+    exposure = read_exposure(image, hdu=hdu, bbox=bbox)
     stem = image.name.removesuffix(".fits").removesuffix(".exposure")
     if catalog is None:
         beside = image.with_name(f"{stem}.catalog.parquet")
@@ -67,7 +75,7 @@ def command(
         from skysift.footprint import FootprintSet, Threshold
 
         detected = exposure.mask.bitmask("DETECTED", ignore_missing=True)
-        draw_footprints(axes, FootprintSet(exposure.mask, Threshold(detected, "bitmask")) if detected else [])
+        draw_footprints(axes, FootprintSet.detect(exposure.mask, Threshold(detected, "bitmask")) if detected else [])
     if catalog is not None:
         sources = read_catalog(catalog)
         x, y = sources.x, sources.y

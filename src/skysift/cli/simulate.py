@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -30,15 +30,16 @@ def command(output: Path, visits: int, size: int, stars: int, galaxies: int, fwh
       skysift simulate -o night --visits 3
       skysift simulate --size 2048 --seed 7
     """
-    from skysift.io import write_exposure
-    from skysift.io.catalog import write_columns
-    from skysift.simulate import SceneConfig, simulate
+    from skysift.io import write_catalog, write_exposure
+    from skysift.io.catalog import catalog_from_columns
+    from skysift.simulate import TRUTH_COLUMNS, SceneConfig, simulate
 
     output.mkdir(parents=True, exist_ok=True)
     for visit in range(1, visits + 1):
         config = SceneConfig(width=size, height=size, stars=stars, galaxies=galaxies, fwhm=fwhm, sky=sky, seed=seed, visit=visit)
         exposure, truth = simulate(config)
         write_exposure(exposure, output / f"visit_{visit}.fits")
-        write_columns(truth, output / f"visit_{visit}.truth.parquet", metadata={f.name: getattr(config, f.name) for f in fields(config)})
+        columns = {name: (values, *TRUTH_COLUMNS[name]) for name, values in truth.items()}
+        write_catalog(catalog_from_columns(columns, asdict(config)), output / f"visit_{visit}.truth.parquet")
         if not quiet:
             click.echo(f"visit_{visit}.fits: {len(truth['id'])} sources", err=True)

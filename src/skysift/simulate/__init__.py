@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from skysift.simulate.profiles import DE_VAUCOULEURS, EXPONENTIAL, MixturePsf
-from skysift.simulate.scene import SceneConfig, Truth, simulate
+from skysift.simulate.scene import TRUTH_COLUMNS, SceneConfig, Truth, simulate
 
-__all__ = ["DE_VAUCOULEURS", "EXPONENTIAL", "MixturePsf", "SceneConfig", "Truth", "simulate"]
+__all__ = ["DE_VAUCOULEURS", "EXPONENTIAL", "TRUTH_COLUMNS", "MixturePsf", "SceneConfig", "Truth", "simulate"]

@@ -13,10 +13,26 @@ from skysift.simulate.profiles import DE_VAUCOULEURS, EXPONENTIAL, MixturePsf
 if TYPE_CHECKING:
     from skysift.image import Exposure
 
-__all__ = ["SceneConfig", "Truth", "simulate"]
+__all__ = ["TRUTH_COLUMNS", "SceneConfig", "Truth", "simulate"]
 
 Truth = dict[str, np.ndarray]
-"""Columns of the truth: id, x, y (0-based pixels), ra, dec (degrees), flux (electrons), mag, is_star, half_light_radius (pixels), e1, e2, snr."""
+"""Columns of the truth, those of `TRUTH_COLUMNS`."""
+
+TRUTH_COLUMNS = {
+    "id": ("", "number of the object, from 1"),
+    "x": ("pixel", "position, 0-based"),
+    "y": ("pixel", "position, 0-based"),
+    "ra": ("deg", "right ascension"),
+    "dec": ("deg", "declination"),
+    "flux": ("electron", "total flux"),
+    "mag": ("mag", "magnitude of the total flux"),
+    "is_star": ("", "whether it is a point source"),
+    "half_light_radius": ("pixel", "of a galaxy's disc, before the seeing"),
+    "e1": ("", "distortion of a galaxy along x, before the seeing"),
+    "e2": ("", "distortion of a galaxy along the diagonal, before the seeing"),
+    "snr": ("", "signal-to-noise ratio of the PSF flux of a point source of that flux"),
+}
+"""Unit and meaning of each column of the truth."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +157,7 @@ def simulate(config: SceneConfig | None = None) -> tuple[Exposure, Truth]:
     exposure
         Image (float32, counts), mask (planes BAD and SAT), variance (counts^2, the true one), WCS, photometric calibration. It carries no PSF.
     truth
-        See `Truth`; `snr` is the signal-to-noise ratio of the PSF flux of a point source of that flux.
+        See `TRUTH_COLUMNS`.
 
     Raises
     ------

@@ -1,0 +1,117 @@
+"""`skysift detect`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from skysift.cli.common import config_options, input_options, output_paths, run_images
+
+
+def detect_image(
+    image: Path,
+    folder: Path,
+    stem: str,
+    *,
+    reading: dict[str, Any] | None = None,
+    overrides: tuple[str, ...] = (),
+    config_files: tuple[str, ...] = (),
+    regions: bool = False,
+    on_stage: Callable[[str], None] = lambda name: None,
+) -> str:
+    """Detect the sources of one file and write catalogue and summary.
+
+    Parameters
+    ----------
+    image
+        FITS file.
+    folder, stem
+        Where the products go and what their names begin with.
+    reading
+        Keyword arguments of `skysift.io.read_exposure`.
+    overrides, config_files
+        Changes of the configuration.
+    regions
+        Whether to write DS9 regions as well.
+    on_stage
+        Called with the name of each stage.
+
+    Returns
+    -------
+    line
+        What to tell the user.
+    """
+    import time
+
+    from skysift.io import read_exposure
+
+    on_stage("reading")
+    start = time.process_time()
+    exposure = read_exposure(image, **(reading or {}))
+    seconds = time.process_time() - start
+
+    from skysift.pipeline import DetectConfig, apply_overrides, detect, write_products
+
+    config = DetectConfig()
+    apply_overrides(config, overrides, config_files)
+    result = detect(exposure, config, listener=on_stage)
+    result.timings = {"reading": seconds, **result.timings}
+    on_stage("writing")
+    paths = write_products(result, folder, stem, exposure=False)
+    if regions:
+        from skysift.io import write_regions
+
+        write_regions(result.catalog, folder / f"{stem}.reg")
+    return f"{image}: {len(result.catalog)} sources, FWHM {result.summary['psf']['fwhm']:.2f} px -> {paths[0]}"
+
+
+@click.command("detect")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the products (default: beside each image)."
+)
+@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Images to work on at the same time.")
+@click.option("--regions", is_flag=True, help="Write DS9 regions as well.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@input_options
+@config_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    images: tuple[Path, ...],
+    output: Path | None,
+    jobs: int,
+    regions: bool,
+    quiet: bool,
+    overrides: tuple[str, ...],
+    config_files: tuple[str, ...],
+    show_config: bool,
+    **reading: Any,
+) -> int:
+    """Find and measure sources quickly, without fitting a PSF model.
+
+    Writes <stem>.catalog.parquet and <stem>.summary.json. The PSF is the one given or found in the file, or else a Gaussian as wide as the
+    stars.
+
+    \b
+    Examples:
+      skysift detect image.fits
+      skysift detect image.fits --psf 3.5 -c detection.threshold=4
+      skysift detect image.fits --weight weight.fits -o results
+      skysift detect night/*.fits -o results -j 2
+    """
+    if show_config:
+        from skysift.pipeline import DetectConfig, apply_overrides, configuration_lines
+
+        config = DetectConfig()
+        apply_overrides(config, overrides, config_files)
+        click.echo(configuration_lines(config))
+        return 0
+    shared = {"reading": reading, "overrides": overrides, "config_files": config_files, "regions": regions}
+    todo = [
+        {"image": image, "folder": folder, "stem": stem, **shared} for image, (folder, stem) in zip(images, output_paths(images, output))
+    ]
+    return run_images(images, detect_image, todo, workers=jobs, quiet=quiet, debug=ctx.obj["debug"])

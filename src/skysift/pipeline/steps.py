@@ -1,0 +1,128 @@
+"""Steps that the commands share."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from skysift.background import Background
+    from skysift.footprint import FootprintSet
+    from skysift.image import Exposure, Image
+    from skysift.pipeline.config import DetectConfig
+    from skysift.table import SourceCatalog
+
+__all__ = ["mark_detected", "subtract_sky", "summarize"]
+
+
+def subtract_sky(exposure: Exposure, config: DetectConfig, psf_sigma: float | None = None) -> tuple[Background, Image, float]:
+    """Estimate the sky and subtract it from the image, in place.
+
+    Parameters
+    ----------
+    exposure
+        The exposure.
+    config
+        Its field `sky` is used.
+    psf_sigma
+        Width of the PSF, pixels, if known.
+
+    Returns
+    -------
+    sky
+        The model.
+    image
+        Its pixels, float32, counts.
+    noise
+        Typical standard deviation of the sky, counts.
+    """
+    from skysift.background import estimate_sky
+
+    sky = estimate_sky(exposure.masked_image, psf_sigma, config.sky)
+    image = sky.image()
+    exposure.image.array[...] -= image.array
+    noise = sky.rms
+    noise = noise[np.isfinite(noise) & (noise > 0)]
+    return sky, image, float(np.median(noise)) if noise.size else math.nan
+
+
+def mark_detected(exposure: Exposure, footprints: FootprintSet) -> None:
+    """Set the mask plane DETECTED on the pixels of all footprints, and only there."""
+    exposure.mask.clear("DETECTED")
+    footprints.set_mask(exposure.mask, "DETECTED")
+
+
+def summarize(exposure: Exposure, background: Image, noise: float, catalog: SourceCatalog) -> dict[str, Any]:
+    """Collect the figures of the summary that every command has.
+
+    Parameters
+    ----------
+    exposure
+        The image without its background.
+    background
+        The background.
+    noise
+        Standard deviation of the sky, counts.
+    catalog
+        The sources.
+
+    Returns
+    -------
+    summary
+        Plain numbers; what cannot be given is None.
+    """
+    mask = exposure.mask
+    bad = mask.bitmask("BAD", "SAT", "NO_DATA", "CR", ignore_missing=True)
+    flux = catalog.slot("PsfFlux")
+    summary: dict[str, Any] = {
+        "image": {
+            "width": exposure.width,
+            "height": exposure.height,
+            "x0": int(exposure.xy0.x),
+            "y0": int(exposure.xy0.y),
+            "unusable_fraction": round(float(np.count_nonzero(mask.array & bad)) / max(mask.array.size, 1), 6),
+            "wcs": exposure.wcs is not None,
+        },
+        "counts": {
+            "sources": len(catalog),
+            "flagged_psf_flux": int(np.count_nonzero(catalog[f"{flux}_flag"])) if flux and len(catalog) else 0,
+            "saturated": _count(catalog, "base_PixelFlags_flag_saturatedCenter"),
+        },
+        "background": {
+            "mean": _finite(float(np.mean(background.array[::16, ::16], dtype=np.float64))),
+            "noise": _finite(noise),
+        },
+        "psf": {},
+    }
+    psf = exposure.psf
+    if psf is not None:
+        sigma = float(psf.sigma())
+        shape = psf.shape()
+        trace = shape.ixx + shape.iyy
+        kernel = psf.kernel_image().array
+        area = float(1.0 / (kernel**2).sum())
+        summary["psf"] = {
+            "model": type(psf).__name__,
+            "fwhm": _finite(2.0 * math.sqrt(2.0 * math.log(2.0)) * sigma),
+            "e1": _finite((shape.ixx - shape.iyy) / trace),
+            "e2": _finite(2.0 * shape.ixy / trace),
+            "effective_area": _finite(area),
+        }
+        depth = 5.0 * noise * math.sqrt(area)
+        if exposure.photo_calib is not None and depth > 0:
+            summary["depth_5sigma"] = _finite(float(exposure.photo_calib.inst_flux_to_magnitude(depth)))
+            summary["depth_label"] = "5 sigma depth, point sources (AB)"
+        elif depth > 0:
+            summary["depth_5sigma"] = _finite(depth)
+            summary["depth_label"] = "5 sigma point source (counts)"
+    return summary
+
+
+def _count(catalog: SourceCatalog, flag: str) -> int:
+    return int(np.count_nonzero(catalog[flag])) if flag in catalog.schema else 0
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
