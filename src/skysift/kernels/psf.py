@@ -1,4 +1,4 @@
-"""PSF images of many sources at once: mixture of basis images, then a separable Lanczos resampling to the sub-pixel centre."""
+"""PSF images of many sources at once: mixture of basis images, then a separable resampling to the sub-pixel centre."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = ["measure_shapes", "render"]
 
 
 @njit(cache=True, nogil=True)
-def _axis_taps(offset, order, step, n_in, n_out, clip, starts, weights):
-    """Fill the first tap (n_out,) and the unit-sum Lanczos weights (2 order, n_out) of one axis."""
+def _axis_taps(offset, order, beta, step, n_in, n_out, clip, starts, weights):
+    """Fill the first tap (n_out,) and the unit-sum weights (2 order, n_out) of one axis."""
     taps = 2 * order
     raw = np.zeros(taps)
     for j in range(n_out):
@@ -22,15 +22,20 @@ def _axis_taps(offset, order, step, n_in, n_out, clip, starts, weights):
         base = math.floor(position)
         starts[j] = base - order + 1
         if j == 0 or step != 1.0:
+            fraction = position - base
+            # the sine of every tap is this one, with alternating sign
+            sine = -math.sin(math.pi * fraction) if order % 2 else math.sin(math.pi * fraction)
             for t in range(taps):
-                x = (t - order + 1) - (position - base)
-                px = math.pi * x
+                x = (t - order + 1) - fraction
+                sine = -sine
                 if abs(x) < 1e-12:
                     raw[t] = 1.0
                 elif abs(x) >= order:
                     raw[t] = 0.0
+                elif beta > 0.0:
+                    raw[t] = sine / (math.pi * x) * math.exp(beta * (math.sqrt(1.0 - (x / order) ** 2) - 1.0))
                 else:
-                    raw[t] = order * math.sin(px) * math.sin(px / order) / (px * px)
+                    raw[t] = sine / (math.pi * x) * math.sin(math.pi * x / order) * order / (math.pi * x)
         total = 0.0
         for t in range(taps):
             inside = not clip or 0 <= starts[j] + t < n_in
@@ -42,7 +47,7 @@ def _axis_taps(offset, order, step, n_in, n_out, clip, starts, weights):
 
 
 @njit(cache=True, nogil=True)
-def render(basis, index, weight, dx, dy, order, step, clip, unit_sum, n_native, out):
+def render(basis, index, weight, dx, dy, order, beta, step, clip, unit_sum, n_native, out):
     """Render one PSF image per source into ``out``.
 
     Parameters
@@ -54,7 +59,9 @@ def render(basis, index, weight, dx, dy, order, step, clip, unit_sum, n_native, 
     dx, dy : float64 (n,)
         Sub-pixel position of each centre, output pixels.
     order : int
-        Lanczos order; each axis has 2 * order taps, divided by their sum.
+        Half width of the windowed sinc; each axis has 2 * order taps, divided by their sum.
+    beta : float
+        Parameter of the window ``exp(beta (sqrt(1 - (x / order)²) - 1))``; 0 for that of Lanczos.
     step : float
         Input samples per output pixel.
     clip : bool
@@ -92,8 +99,8 @@ def render(basis, index, weight, dx, dy, order, step, clip, unit_sum, n_native, 
                 total += mix[y, pad + x]
         scale = 1.0 / total if total != 0.0 else np.nan
 
-        _axis_taps(dx[s], order, step, k, n_native, clip, starts_x, wx)
-        _axis_taps(dy[s], order, step, k, n_native, clip, starts_y, wy)
+        _axis_taps(dx[s], order, beta, step, k, n_native, clip, starts_x, wx)
+        _axis_taps(dy[s], order, beta, step, k, n_native, clip, starts_y, wy)
         for y in range(k):
             target = rows[y]
             target[first:last] = 0.0

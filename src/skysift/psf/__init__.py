@@ -1,7 +1,7 @@
 """Point-spread functions: one interface, `Psf`, and its kinds."""
 
 from skysift.psf.analytic import DoubleGaussianPsf, GaussianPsf
-from skysift.psf.base import Psf
+from skysift.psf.base import Psf, Resampling
 from skysift.psf.grid import GridPsf
 from skysift.psf.linear import KernelPsf, LinearPsf, PcaPsf, PixelGridPsf
 from skysift.psf.sampled import PiffPsf, PsfexPsf, SampledPsf
@@ -18,6 +18,7 @@ __all__ = [
     "PixelGridPsf",
     "Psf",
     "PsfexPsf",
+    "Resampling",
     "SampledPsf",
     "SpatialTerms",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skysift.errors import InputError
+from skysift.psf.base import checked_size
 from skysift.psf.linear import KernelPsf
 
 __all__ = ["DoubleGaussianPsf", "GaussianPsf"]
@@ -21,7 +22,7 @@ def _check_sigma(sigma: float) -> float:
 
 def _gaussian(size: int, sigma: float) -> NDArray[np.float64]:
     """Circular Gaussian of unit peak on (size, size) pixels."""
-    offset = np.arange(size) - size // 2
+    offset = np.arange(checked_size(size)) - size // 2
     profile = np.exp(-0.5 * (offset / sigma) ** 2)
     return np.outer(profile, profile)
 

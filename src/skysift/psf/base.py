@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from skysift.geom import Point2D, Quadrupole
     from skysift.image import Image
 
-__all__ = ["Mixture", "Psf", "Resampling"]
+__all__ = ["FINE", "Mixture", "Psf", "Resampling"]
 
 BLOCK = 1024
 """Sources rendered together, which bounds the memory of kinds that compute an image per source."""
@@ -36,10 +36,16 @@ class Mixture(NamedTuple):
 
 
 class Resampling(NamedTuple):
-    """How a mixture becomes an image at a sub-pixel position."""
+    """How a mixture becomes an image at a sub-pixel position: by a windowed sinc whose taps are divided by their sum.
+
+    The Lanczos-5 of LSST errs by 2e-3 of the peak at a sigma of 1.3 pixels and 1e-3 at 2.5. A sinc of 14 taps under the "exponential of semicircle"
+    window (Barnett, Magland & af Klinteberg 2019, SIAM J. Sci. Comput. 41, C479), which Skysift's own models use, errs by 4e-4 and 3e-5.
+    """
 
     order: int = 5
-    """Order of the Lanczos function."""
+    """Half width of the sinc, samples."""
+    beta: float = 0.0
+    """Parameter of the window ``exp(beta (sqrt(1 - (x / order)²) - 1))``; 0 for that of Lanczos."""
     step: float = 1.0
     """Samples of the basis images per pixel."""
     clip: bool = False
@@ -47,12 +53,48 @@ class Resampling(NamedTuple):
     unit_sum: bool = False
     """The resampled image is scaled to unit sum."""
 
+    def matrix(self, offset: float, n_in: int, n_out: int) -> NDArray[np.float64]:
+        """Give the linear map of one axis.
+
+        Parameters
+        ----------
+        offset
+            Sub-pixel position of the centre, pixels.
+        n_in, n_out
+            Samples of the basis image and pixels of the result; the centres are elements ``n // 2``.
+
+        Returns
+        -------
+        matrix
+            (n_out, n_in): an image is ``matrix(dy) @ basis @ matrix(dx).T``.
+        """
+        position = n_in // 2 + (np.arange(n_out) - n_out // 2 - offset) * self.step
+        start = np.floor(position).astype(np.int64) - self.order + 1
+        node = start[:, None] + np.arange(2 * self.order)
+        distance = node - position[:, None]
+        near = np.clip(1.0 - (distance / self.order) ** 2, 0.0, None)
+        window = np.exp(self.beta * (np.sqrt(near) - 1.0)) if self.beta > 0 else np.sinc(distance / self.order)
+        weights = np.where(np.abs(distance) < self.order, np.sinc(distance) * window, 0.0)
+        inside = (node >= 0) & (node < n_in)
+        if self.clip:
+            weights = np.where(inside & ((position >= 0) & (position <= n_in - 1))[:, None], weights, 0.0)
+        total = weights.sum(axis=1, keepdims=True)
+        weights /= np.where(total == 0, 1.0, total)
+        out = np.zeros((n_out, n_in))
+        row = np.broadcast_to(np.arange(n_out)[:, None], node.shape)
+        out[row[inside], node[inside]] = weights[inside]
+        return out
+
+
+FINE = Resampling(order=7, beta=9.0)
+"""The resampling of Skysift's own models."""
+
 
 class Psf(ABC):
     """A point-spread function, possibly varying over the image (LSST `lsst.afw.detection.Psf`).
 
     No position, or one that is not finite, means the average position. Kernel images are centred on a pixel and sum to one; images at a
-    position are shifted by Lanczos-5 resampling, padded with zeros and, like LSST's, not scaled again afterwards.
+    position are resampled as `resampling` says (by default LSST's Lanczos-5, padded with zeros and not scaled again afterwards).
 
     Parameters
     ----------
@@ -65,9 +107,7 @@ class Psf(ABC):
     resampling = Resampling()
 
     def __init__(self, size: int, average_position: tuple[float, float] = (0.0, 0.0)) -> None:
-        if size < 1 or size % 2 == 0:
-            raise InputError(f"a PSF image needs an odd positive size, not {size}")
-        self._size = int(size)
+        self._size = checked_size(size)
         self._average = (float(average_position[0]), float(average_position[1]))
 
     @abstractmethod
@@ -126,7 +166,7 @@ class Psf(ABC):
             basis, which, weight = self.mixture(ax[block], ay[block])
             dense = np.zeros((len(which), len(basis)))
             np.add.at(dense, (np.arange(len(which))[:, None], which), weight)
-            out[block] = np.tensordot(dense, basis, axes=1)
+            out[block] = np.einsum("nm,mij->nij", dense, basis)
         return unit_sum_images(out)
 
     def stamps(
@@ -150,9 +190,7 @@ class Psf(ABC):
         """
         from skysift.kernels.psf import render
 
-        size = self._size if size is None else int(size)
-        if size < 1 or size % 2 == 0:
-            raise InputError(f"PSF stamps need an odd positive size, not {size}")
+        size = self._size if size is None else checked_size(size)
         ax, ay = self._positions(x, y)
         ix, iy = np.floor(ax + 0.5), np.floor(ay + 0.5)
         out = np.empty((len(ax), size, size), np.float32)
@@ -239,6 +277,13 @@ class Psf(ABC):
         return f"{type(self).__name__}({variation}, {self._size}x{self._size} pixels)"
 
 
+def checked_size(size: int) -> int:
+    """Give a size that a PSF image can have, or raise `InputError`."""
+    if size < 1 or size % 2 == 0:
+        raise InputError(f"a PSF image needs an odd positive size, not {size}")
+    return int(size)
+
+
 def unit_sum_images(images: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scale (n, k, k) images to unit sum in place; NaN where the sum is zero or not finite."""
     total = images.sum(axis=(1, 2))
@@ -249,10 +294,8 @@ def unit_sum_images(images: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def resized_images(images: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """Crop or pad (with zeros) images (n, k, k) about their middle to (n, size, size)."""
-    if size < 1 or size % 2 == 0:
-        raise InputError(f"a PSF image needs an odd positive size, not {size}")
     old = images.shape[1]
-    margin = (size - old) // 2
+    margin = (checked_size(size) - old) // 2
     if margin >= 0:
         return np.pad(images, ((0, 0), (margin, margin), (margin, margin)))
     return np.ascontiguousarray(images[:, -margin : margin + old, -margin : margin + old])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skysift.errors import InputError
-from skysift.psf.base import Mixture, Psf, resized_images
+from skysift.psf.base import FINE, Mixture, Psf, resized_images
 from skysift.psf.linear import _basis_array
 
 __all__ = ["GridPsf"]
@@ -14,6 +14,8 @@ __all__ = ["GridPsf"]
 
 class GridPsf(Psf):
     """A PSF given by kernels at the nodes of a rectangular grid, interpolated bilinearly; the nearest edge holds outside.
+
+    Images at a position are resampled by a finer kernel than LSST's Lanczos-5 (see `Resampling`).
 
     Parameters
     ----------
@@ -24,6 +26,8 @@ class GridPsf(Psf):
     average_position
         See `Psf`; by default the middle of the grid.
     """
+
+    resampling = FINE
 
     def __init__(self, kernels: ArrayLike, x: ArrayLike, y: ArrayLike, *, average_position: tuple[float, float] | None = None) -> None:
         grid = np.asarray(kernels, dtype=np.float64)

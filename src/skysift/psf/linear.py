@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skysift.errors import InputError
-from skysift.psf.base import Mixture, Psf, resized_images
+from skysift.psf.base import FINE, Mixture, Psf, resized_images
 from skysift.psf.terms import SpatialTerms
 
 __all__ = ["KernelPsf", "LinearPsf", "PcaPsf", "PixelGridPsf"]
@@ -78,7 +78,8 @@ class LinearPsf(Psf):
 
     def coefficients(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         """Give the (n, m) coefficients of the basis images at (n,) positions."""
-        return self._terms(x, y) @ self._matrix.T
+        # einsum, unlike BLAS, gives a position the same bits in a batch of any size
+        return np.einsum("nt,mt->nm", self._terms(x, y), self._matrix)
 
     def mixture(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Mixture:
         """Give the basis images and their weights at (n,) finite positions."""
@@ -94,6 +95,8 @@ class LinearPsf(Psf):
 class PixelGridPsf(LinearPsf):
     """A PSF whose every pixel is a polynomial of position: the kind that Skysift fits (cf. Piff's PixelGrid with BasisPolynomial).
 
+    Images at a position are resampled by a finer kernel than LSST's Lanczos-5 (see `Resampling`).
+
     Parameters
     ----------
     basis_images
@@ -107,6 +110,8 @@ class PixelGridPsf(LinearPsf):
     average_position
         See `Psf`; by default `center`.
     """
+
+    resampling = FINE
 
     def __init__(
         self,

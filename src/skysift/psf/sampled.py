@@ -53,28 +53,14 @@ class SampledPsf(LinearPsf):
         super().__init__(basis_images, terms, coefficients, average_position=average_position, size=size)
         self.pixel_step = float(pixel_step)
         self.lanczos_order = int(lanczos_order)
-        self.resampling = Resampling(self.lanczos_order, 1.0 / self.pixel_step, self._clip, True)
-        taps = self._taps()
+        self.resampling = Resampling(self.lanczos_order, 0.0, 1.0 / self.pixel_step, self._clip, True)
+        taps = self.resampling.matrix(0.0, self._basis.shape[1], self._size)
         self._kernel_basis = np.ascontiguousarray(taps @ self._basis @ taps.T)
-
-    def _taps(self) -> NDArray[np.float64]:
-        """Matrix (size, k) that resamples one axis of a basis image to pixels without a sub-pixel offset."""
-        k, order = self._basis.shape[1], self.lanczos_order
-        position = k // 2 + (np.arange(self._size) - self._size // 2) / self.pixel_step
-        node = np.arange(-order, k + order)
-        distance = node[None, :] - position[:, None]
-        weights = np.where(np.abs(distance) < order, np.sinc(distance) * np.sinc(distance / order), 0.0)
-        inside = (node >= 0) & (node < k)
-        if self._clip:
-            weights[:, ~inside] = 0.0
-            weights[(position < 0) | (position > k - 1)] = 0.0
-        total = weights.sum(axis=1, keepdims=True)
-        return np.ascontiguousarray((weights / np.where(total == 0, 1.0, total))[:, inside])
 
     def kernels(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         """Give the (n, size, size) kernel images at (n,) positions; see `Psf.kernels`."""
         ax, ay = self._positions(x, y)
-        return unit_sum_images(np.tensordot(self.coefficients(ax, ay), self._kernel_basis, axes=1))
+        return unit_sum_images(np.einsum("nm,mij->nij", self.coefficients(ax, ay), self._kernel_basis))
 
     def resized(self, size: int) -> SampledPsf:
         """Give the same model drawn on another odd size (and scaled to unit sum there)."""
