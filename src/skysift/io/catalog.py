@@ -136,7 +136,8 @@ def catalog_from_columns(columns: dict[str, tuple[np.ndarray, str, str]], metada
 def _adapt(values: Any) -> tuple[np.ndarray, str, int | None] | None:
     """Give native values, type code and size for an array of any type; None if a catalogue cannot hold it."""
     if isinstance(values, np.ma.MaskedArray):
-        values = values.filled(np.array(np.nan if values.dtype.kind == "f" else 0).astype(values.dtype)[()])
+        unset: Any = np.nan if values.dtype.kind == "f" else np.zeros((), values.dtype)[()]
+        values = values.filled(unset)
     values = np.asarray(values)
     if values.dtype.kind == "O":
         if values.ndim > 1 or not all(isinstance(value, str | bytes | None) for value in values.tolist()):

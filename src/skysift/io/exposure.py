@@ -14,6 +14,7 @@ import numpy as np
 from skysift.errors import InputError
 from skysift.geom import Box2I
 from skysift.io import decam, header, lsst
+from skysift.io.components import components_from_hdus
 from skysift.io.fitsfile import describe_hdu, image_shape, open_fits, plane_shape, read_floats, read_integers
 from skysift.io.plain import Layout, find_layout, flag_unusable, mask_from_bits, mask_planes_of, variance_from
 
@@ -97,7 +98,9 @@ def read_exposure(
                 raise InputError(f"{describe_hdu(hdulist, layout.image)} has no pixel with a finite value")
         headers = [hdulist[0].header] if layout.image is hdulist[0] else [hdulist[0].header, layout.image.header]
         known: dict[str, Any] = {key: value for each in headers for key, value in each.items() if key not in ("COMMENT", "HISTORY", "")}
-        gain = header.gain(known) if gain is None else _checked_positive("gain", gain)
+        components = components_from_hdus(hdulist) or lsst.read_components(hdulist, known)
+        found_gain = components.pop("gain", None) or header.gain(known)
+        gain = found_gain if gain is None else _checked_positive("gain", gain)
         read_noise = header.read_noise(known) if read_noise is None else read_noise
 
         origin = (box.min_x, box.min_y)
@@ -121,13 +124,16 @@ def read_exposure(
                 _log.warning("%s: no pixel has a usable variance; it is estimated from the pixels", path)
             plane = estimate()
             flag_unusable(pixels, flags, plane)
-        components = lsst.read_components(hdulist, known)
         wcs = components.pop("wcs", None) or _read_wcs(layout.image.header, xy0, path)
         archived_psf = components.pop("psf", None)
         own_psf = _given_psf(psf) if psf is not None else archived_psf or _read_psf(hdulist, layout, Box2I.from_shape(shape, xy0))
         components["photo_calib"] = components.get("photo_calib") or header.photo_calib(known)
         components["filter_label"] = components.get("filter_label") or header.filter_label(known)
-        metadata = header.merged_metadata(headers, keep_wcs=wcs is None)
+        components["visit_info"] = components.get("visit_info") or header.visit_info(known)
+        components.setdefault("id", known.get("EXPID") if isinstance(known.get("EXPID"), int) else None)
+        # In the layout of LSST, and in Skysift's, the image's own header holds no metadata.
+        general = headers[:1] if known.get("EXTTYPE") == "IMAGE" and known.get("INHERIT") is True else headers
+        metadata = header.merged_metadata(general, keep_wcs=wcs is None)
         unit = str(known.get("BUNIT") or "").strip()
     return _assemble(pixels, flags, plane, origin, unit, wcs=wcs, psf=own_psf, metadata=metadata, gain=gain, **components)
 

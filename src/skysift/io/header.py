@@ -10,18 +10,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
-    from skysift.image import FilterLabel, PhotoCalib
+    from skysift.image import FilterLabel, PhotoCalib, VisitInfo
 
-__all__ = ["filter_label", "gain", "merged_metadata", "number", "photo_calib", "read_noise", "saturation", "xy0"]
+__all__ = ["filter_label", "gain", "merged_metadata", "number", "photo_calib", "read_noise", "saturation", "visit_info", "xy0"]
 
 _GAIN_KEYS = ("GAIN", "EGAIN", "CCDGAIN", "GAINEFF", "CCD_GAIN", "ATODGAIN")
 _NOISE_KEYS = ("RDNOISE", "READNOIS", "READNOISE", "RON", "ENOISE", "CCDRON", "RDNOIS")
 _SATURATION_KEYS = ("SATURATE", "SATLEVEL", "SATURLEV", "SATURVAL", "SATUR")
 _ZERO_POINT_KEYS = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "PHOTZP", "ZEROPT", "ZPMAG", "MAGZERO1", "ABMAGZP")
 _FILTER_KEYS = ("FILTER", "FILTNAM", "FILTNAM1", "FILTER1", "FILTER01", "FILTERS", "INSFILTE", "HIERARCH ESO INS FILT1 NAME")
+_VISIT_SYNONYMS = {
+    "EXPTIME": ("EXPOSURE", "EXP_TIME", "TEXPTIME"),
+    "BORE-AIRMASS": ("AIRMASS",),
+    "INSTRUMENT": ("INSTRUME",),
+    "IDNUM": ("EXPNUM", "EXPID"),
+}
 _NO_FILTER = {"", "_unknown_", "unknown", "none", "clear", "open", "empty", "n/a"}
 _AMPLIFIERS = ("A", "B", "C", "D", "1", "2", "3", "4")
-_AB_ZERO_NJY = 3.631e12
+_FAINTEST_ZERO_POINT = 60.0
 _NJY_PER_UNIT = {
     "njy": 1.0,
     "ujy": 1e3,
@@ -38,7 +44,7 @@ _BAND = re.compile(r"^(?:HSC-|W-[SJ]-)?([ugrizyUBVRIZYJHK]|Ks|VR)(?=$|[^A-Za-z])
 _STRUCTURE = re.compile(
     r"^(SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|GROUPS|BSCALE|BZERO|BLANK|CHECKSUM|DATASUM|ZHECKSUM|ZDATASUM|EXTNAME|EXTVER"
     r"|EXTLEVEL|EXTTYPE|INHERIT|END|DATAMIN|DATAMAX|FZALGOR|FZTILE|FZQVALUE|FZQMETHD|FZDTHRSD|NEXTEND"
-    r"|EXPINFO_V|AR_HDU|ARCHIVE_ID_.*|MP_.*|MSK[NMD]\d{4}|LTV\d|LTM\d_\d|)$"
+    r"|EXPINFO_V|AR_HDU|ARCHIVE_ID_.*|C(TYPE|RVAL|RPIX|UNIT|DELT)\dA|MP_.*|MSK[NMD]\d{4}|LTV\d|LTM\d_\d|)$"
 )
 _WCS = re.compile(
     r"^(WCSAXES|WCSDIM|CTYPE\d|CUNIT\d|CRVAL\d|CRPIX\d|CDELT\d|CROTA\d|PC\d_\d|CD\d_\d|PV\d_\d+|PS\d_\d+|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX"
@@ -138,14 +144,11 @@ def photo_calib(header: Mapping[str, Any]) -> PhotoCalib | None:
         scale = _NJY_PER_UNIT["nanomaggy"]
     if scale is not None:
         return PhotoCalib(scale)
-    flux_mag0 = _positive(header, ("FLUXMAG0",))
-    if flux_mag0 is not None:
-        error = number(header, ("FLUXMAG0ERR",)) or 0.0
-        return PhotoCalib(_AB_ZERO_NJY / flux_mag0, _AB_ZERO_NJY * error / flux_mag0**2)
+    calib = PhotoCalib.from_metadata(header)
     zero_point = number(header, _ZERO_POINT_KEYS)
-    if zero_point is not None and 0 < zero_point < 60:
-        return PhotoCalib(_AB_ZERO_NJY * 10 ** (-0.4 * zero_point))
-    return None
+    if calib is None and zero_point is not None and 0 < zero_point < _FAINTEST_ZERO_POINT:
+        calib = PhotoCalib.from_magnitude_zero_point(zero_point)
+    return calib
 
 
 def filter_label(header: Mapping[str, Any]) -> FilterLabel | None:
@@ -170,6 +173,19 @@ def xy0(header: Mapping[str, Any]) -> tuple[int, int]:
     return 0, 0
 
 
+def visit_info(header: Mapping[str, Any]) -> VisitInfo | None:
+    """Give the record of the visit from the cards of LSST, or from those that most observatories write; None if there are none."""
+    from skysift.image import VisitInfo
+
+    known = dict(header)
+    for key, synonyms in _VISIT_SYNONYMS.items():
+        value = next((header[synonym] for synonym in (key, *synonyms) if header.get(synonym) is not None), None)
+        if value is not None:
+            known[key] = value
+    info = VisitInfo.from_metadata(known)
+    return info if info.to_metadata() else None
+
+
 def merged_metadata(headers: Iterable[Header], *, keep_wcs: bool) -> dict[str, Any]:
     """Merge headers into plain metadata.
 
@@ -190,7 +206,7 @@ def merged_metadata(headers: Iterable[Header], *, keep_wcs: bool) -> dict[str, A
         texts: dict[str, list[str]] = {}
         for card in header.cards:
             key = card.keyword
-            if is_structural(key) or (not keep_wcs and _WCS.match(key)) or key.endswith(("1A", "2A")):
+            if is_structural(key) or (not keep_wcs and _WCS.match(key)):
                 continue
             try:
                 value = card.value
