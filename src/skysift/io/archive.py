@@ -52,7 +52,7 @@ class Row:
     def __getitem__(self, name: str) -> Any:
         """Give a field: a number, a text, or an array."""
         value = self._table.data[name][self._index]
-        return value.strip() if isinstance(value, str) else value
+        return str(value).strip() if isinstance(value, str) else value
 
     def integer(self, name: str) -> int:
         """Give a field as an integer."""

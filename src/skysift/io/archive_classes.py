@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from skysift.errors import InputError
 
 if TYPE_CHECKING:
@@ -89,19 +87,18 @@ def _photo_calib(archive: Archive, tables: list[list[Row]]) -> Any:
 
 
 def _filter_label(archive: Archive, tables: list[list[Row]]) -> Any:
-    """FilterLabel: band and physical filter, either may be missing."""
+    """FilterLabel: band and physical filter, either may be empty."""
     from skysift.image import FilterLabel
 
     row = tables[0][0]
-    band = row["band"] if row.flag("has_band") else None
-    return FilterLabel(band, row["physical"] if row.flag("has_physical") else None)
+    return FilterLabel(row["band"] or None, row["physical"] or None)
 
 
 def _polygon(archive: Archive, tables: list[list[Row]]) -> Any:
     """Polygon: vertices."""
     from skysift.image import Polygon
 
-    return Polygon(np.array([row.point("vertices") for row in tables[0]]))
+    return Polygon([row.point("vertices") for row in tables[0]])
 
 
 def _summary_stats(archive: Archive, tables: list[list[Row]]) -> dict[str, Any]:
