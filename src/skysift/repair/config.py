@@ -26,7 +26,7 @@ class FindCosmicRaysConfig(pexConfig.Config):
     compatNoiseFill = pexConfig.Field[bool](
         doc="Fill cosmic rays with background and noise, as the reference does, instead of interpolating.", dtype=bool, default=False
     )
-    background = pexConfig.ConfigField(doc="Background to subtract before the search.", dtype=BackgroundConfig)
+    background = pexConfig.ConfigField[BackgroundConfig](doc="Background to subtract before the search.", dtype=BackgroundConfig)
 
     def setDefaults(self) -> None:
         """Use one value for the whole image unless the cells are made smaller."""
@@ -66,8 +66,8 @@ class RepairConfig(pexConfig.Config):
 
     doInterpolate = pexConfig.Field[bool](doc="Interpolate over defects?", dtype=bool, default=True)
     doCosmicRay = pexConfig.Field[bool](doc="Find and remove cosmic rays?", dtype=bool, default=True)
-    cosmicray = pexConfig.ConfigField(doc="Cosmic rays.", dtype=FindCosmicRaysConfig)
-    interp = pexConfig.ConfigField(doc="Interpolation over defects.", dtype=InterpImageConfig)
+    cosmicray = pexConfig.ConfigField[FindCosmicRaysConfig](doc="Cosmic rays.", dtype=FindCosmicRaysConfig)
+    interp = pexConfig.ConfigField[InterpImageConfig](doc="Interpolation over defects.", dtype=InterpImageConfig)
 
     def setDefaults(self) -> None:
         """Take the clipped mean, of either sign, as the fallback value."""

@@ -186,7 +186,14 @@ def interpolate_over_defects(
     planes = [image, masked_image.variance.array, bad]
     parts = [np.ascontiguousarray(plane[where].T if transpose else plane[where]) for plane in planes]
     interpolate_runs(
-        parts[0], parts[1], parts[2], interpolation_weights(sigma), float(fallback), fallback_at_edge, variance == "propagate", _N_INTERPOLATED
+        parts[0],
+        parts[1],
+        parts[2],
+        interpolation_weights(sigma),
+        float(fallback),
+        fallback_at_edge,
+        variance == "propagate",
+        _N_INTERPOLATED,
     )
     for plane, part in zip(planes[:2], parts[:2]):
         plane[where] = part.T if transpose else part
