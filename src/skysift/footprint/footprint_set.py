@@ -155,7 +155,7 @@ class FootprintSet:
         array = np.asarray(labels)
         if array.ndim != 2 or array.dtype.kind not in "iu":
             raise InputError(f"a segmentation image is a 2-D integer array, not {array.dtype} of shape {array.shape}")
-        padded = np.zeros((array.shape[0], array.shape[1] + 2), np.int64)
+        padded = np.zeros((array.shape[0], array.shape[1] + 2), array.dtype)
         padded[:, 1:-1] = np.maximum(array, 0)
         row, edge = np.nonzero(padded[:, 1:] != padded[:, :-1])
         # A run ends at the next edge of its row, and there always is one: the padding.
