@@ -1,4 +1,4 @@
-"""Quantiles by partial selection and sigma-clipped moments, of one sample and of the cells of an image."""
+"""Quantiles by partial selection, and sigma-clipped moments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-__all__ = ["clip_sample", "clip_tiles", "quantile_sample"]
+__all__ = ["clip_moments", "clip_sample", "quantile_sample", "select_quantile"]
 
 IQR_TO_SIGMA = 0.741301109252801
 
@@ -41,7 +41,7 @@ def _select(work, k, low, high):
 
 
 @njit(cache=True, nogil=True)
-def _quantile(work, n, fraction, low):
+def select_quantile(work, n, fraction, low):
     """Quantile of work[:n] by linear interpolation between order statistics; everything below `low` is known to be smaller."""
     position = fraction * (n - 1)
     k = min(int(position), n - 1)
@@ -57,13 +57,13 @@ def _quantile(work, n, fraction, low):
 
 
 @njit(cache=True, nogil=True)
-def _clip(values, weights, work, n, nsigma, niter):
+def clip_moments(values, weights, work, n, nsigma, niter):
     """Clipped mean and variance of values[:n]; returns also the number kept and the last centre and half width."""
     for i in range(n):
         work[i] = values[i]
-    q1, low = _quantile(work, n, 0.25, 0)
-    centre, low = _quantile(work, n, 0.5, low)
-    q3, low = _quantile(work, n, 0.75, low)
+    q1, low = select_quantile(work, n, 0.25, 0)
+    centre, low = select_quantile(work, n, 0.5, low)
+    q3, low = select_quantile(work, n, 0.75, low)
     first = nsigma * IQR_TO_SIGMA * (q3 - q1)
     half = first
     weighted = weights.size > 0
@@ -123,7 +123,7 @@ def clip_sample(values, weights, nsigma, niter):
         What was kept in the last pass.
     """
     work = np.empty_like(values)
-    return _clip(values, weights, work, values.size, nsigma, niter)
+    return clip_moments(values, weights, work, values.size, nsigma, niter)
 
 
 @njit(cache=True, nogil=True)
@@ -145,59 +145,5 @@ def quantile_sample(values, fractions):
     result = np.empty(fractions.size)
     low = 0
     for j in range(fractions.size):
-        result[j], low = _quantile(values, values.size, fractions[j], low)
-    return result
-
-
-@njit(cache=True, nogil=True)
-def clip_tiles(image, mask, bad, x_edges, y_edges, step, nsigma, niter):
-    """Sigma-clipped moments of the cells of an image.
-
-    Parameters
-    ----------
-    image
-        float32 (height, width).
-    mask
-        int32 (height, width), or (0, 0) for none.
-    bad
-        Bits of the pixels to leave out.
-    x_edges, y_edges
-        int64 (nx + 1,), (ny + 1,): where cells begin and end, array indices.
-    step
-        Every how many-th pixel, along rows and columns, is used.
-    nsigma, niter
-        As in `clip_sample`.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (4, ny, nx): clipped mean, clipped standard deviation, number used before clipping, median. NaN, NaN, 0, NaN in cells without a
-        finite pixel.
-    """
-    ny, nx = y_edges.size - 1, x_edges.size - 1
-    result = np.full((4, ny, nx), np.nan)
-    largest_y = largest_x = 0
-    for j in range(ny):
-        largest_y = max(largest_y, y_edges[j + 1] - y_edges[j])
-    for i in range(nx):
-        largest_x = max(largest_x, x_edges[i + 1] - x_edges[i])
-    values = np.empty(((largest_y + step - 1) // step) * ((largest_x + step - 1) // step), dtype=np.float32)
-    work = np.empty_like(values)
-    none = np.empty(0, dtype=np.float32)
-    masked = mask.size > 0
-    for j in range(ny):
-        for i in range(nx):
-            n = 0
-            for y in range(y_edges[j], y_edges[j + 1], step):
-                for x in range(x_edges[i], x_edges[i + 1], step):
-                    v = image[y, x]
-                    if np.isfinite(v) and not (masked and mask[y, x] & bad):
-                        values[n] = v
-                        n += 1
-            result[2, j, i] = n
-            if n > 0:
-                mean, variance, _, _, _ = _clip(values, none, work, n, nsigma, niter)
-                result[0, j, i] = mean
-                result[1, j, i] = math.sqrt(variance)
-                result[3, j, i] = _quantile(work, n, 0.5, 0)[0]
+        result[j], low = select_quantile(values, values.size, fractions[j], low)
     return result
