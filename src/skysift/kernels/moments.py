@@ -20,6 +20,9 @@ FLAG_MAX_ITER = 8
 _EPS = 1.1920929e-7
 _Q_MAX = 14.0
 _Q_MAX_FINE = 9.0
+_DAMPED_AFTER = 30
+_DAMPING_STAGE = 8
+_MAX_ENLARGEMENTS = 4
 
 
 @njit(cache=True, nogil=True)
@@ -117,6 +120,9 @@ def weighted_sums(image, xc, yc, w11, w12, w22, radius, fine):
 def sdss_shape(image, xc, yc, max_iter, tol1, tol2, shift_max, negative):
     """Adaptive second moments of one source: the elliptical Gaussian weight that reproduces itself.
 
+    Where noise makes a step impossible the weight is doubled and the iteration goes on, and steps after the thirtieth shrink, because pixels
+    at the rim of the weight come and go. The LSST algorithm gives up in both cases.
+
     Parameters
     ----------
     image : array (h, w)
@@ -156,6 +162,7 @@ def sdss_shape(image, xc, yc, max_iter, tol1, tol2, shift_max, negative):
     x = xc
     y = yc
     radius = 0.0
+    enlargements = 0
     iteration = 0
     while iteration < max_iter:
         radius = min(4.0 * math.sqrt(max(wxx, wyy)), 1000.0)
@@ -174,42 +181,46 @@ def sdss_shape(image, xc, yc, max_iter, tol1, tol2, shift_max, negative):
                 w11, w12, w22 = previous
                 iteration -= 1
         s, sx, sy, sxx, sxy, syy = weighted_sums(image, xc, yc, w11, w12, w22, radius, fine)
-        if not (sign * s > 0.0 and sign * sxx > 0.0 and sign * syy > 0.0):
+        possible = sign * s > 0.0 and sign * sxx > 0.0 and sign * syy > 0.0
+        if not possible and enlargements == _MAX_ENLARGEMENTS:
             flags |= FLAG_UNWEIGHTED
             break
-        i0 = s * math.sqrt(w11 * w22 - w12 * w12) / math.pi
-        x = xc + sx / s
-        y = yc + sy / s
-        if abs(x - xc) > shift_max or abs(y - yc) > shift_max:
-            flags |= FLAG_SHIFT
-        oxx = sxx / s
-        oyy = syy / s
-        oxy = sxy / s
-        e1 = (oxx - oyy) / (oxx + oyy)
-        e2 = 2.0 * oxy / (oxx + oyy)
-        if iteration > 0 and abs(e1 - e1_old) < tol1 and abs(e2 - e2_old) < tol1 and abs(oxx / oxx_old - 1.0) < tol2:
-            break
-        e1_old = e1
-        e2_old = e2
-        oxx_old = oxx
-        # The observed moments are those of object times weight, so the object's inverse covariance is the difference.
-        o_det = oxx * oyy - oxy * oxy
-        if not o_det >= _EPS:
+        if possible:
+            i0 = s * math.sqrt(w11 * w22 - w12 * w12) / math.pi
+            x = xc + sx / s
+            y = yc + sy / s
+            if abs(x - xc) > shift_max or abs(y - yc) > shift_max:
+                flags |= FLAG_SHIFT
+            oxx = sxx / s
+            oyy = syy / s
+            oxy = sxy / s
+            e1 = (oxx - oyy) / (oxx + oyy)
+            e2 = 2.0 * oxy / (oxx + oyy)
+            if iteration > 0 and abs(e1 - e1_old) < tol1 and abs(e2 - e2_old) < tol1 and abs(oxx / oxx_old - 1.0) < tol2:
+                break
+            e1_old = e1
+            e2_old = e2
+            oxx_old = oxx
+            # The observed moments are those of object times weight, so the object's inverse covariance is the difference.
+            o_det = oxx * oyy - oxy * oxy
+            n11 = oyy / o_det - w11 if o_det > 0.0 else -1.0
+            n12 = -oxy / o_det - w12 if o_det > 0.0 else 0.0
+            n22 = oxx / o_det - w22 if o_det > 0.0 else -1.0
+            n_det = n11 * n22 - n12 * n12
+            possible = n_det >= _EPS and n11 > 0.0
+        if possible:
+            damping = 1.0 if iteration < _DAMPED_AFTER else 0.5 ** (1 + (iteration - _DAMPED_AFTER) // _DAMPING_STAGE)
+            wxx += damping * (n22 / n_det - wxx)
+            wxy += damping * (-n12 / n_det - wxy)
+            wyy += damping * (n11 / n_det - wyy)
+        elif enlargements == _MAX_ENLARGEMENTS:
             flags |= FLAG_UNWEIGHTED
             break
-        n11 = oyy / o_det - w11
-        n12 = -oxy / o_det - w12
-        n22 = oxx / o_det - w22
-        n_det = n11 * n22 - n12 * n12
-        if not n_det >= _EPS:
-            flags |= FLAG_UNWEIGHTED
-            break
-        wxx = n22 / n_det
-        wxy = -n12 / n_det
-        wyy = n11 / n_det
-        if not (wxx > 0.0 and wyy > 0.0):
-            flags |= FLAG_UNWEIGHTED
-            break
+        else:
+            enlargements += 1
+            wxx = wyy = wxx + wyy
+            wxy = 0.0
+            oxx_old = 1e6
         iteration += 1
     if iteration >= max_iter:
         flags |= FLAG_UNWEIGHTED | FLAG_MAX_ITER
