@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["correlate_separable", "gaussian_taps", "separable_gaussian"]
+__all__ = ["correlate", "correlate_separable", "gaussian_taps", "separable_gaussian"]
 
 
 def gaussian_taps(sigma: float, half_width: int) -> np.ndarray:
@@ -190,3 +190,68 @@ def correlate_separable(image, variance, mask, kernel_x, kernel_y):
     out_variance = _correlate_plane(variance, (kernel_x * kernel_x).astype(np.float32), (kernel_y * kernel_y).astype(np.float32))
     out_mask = _or_box(mask, kernel_x.size // 2, kernel_y.size // 2)
     return out_image, out_variance, out_mask
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def correlate(image, mask, kernel, spread):
+    """Correlate an image with a dense kernel, and spread a mask over the kernel's pixels.
+
+    ``out[y, x] = sum_ij kernel[j, i] image[y + j - h // 2, x + i - w // 2]``, with sums in float64 over rows and float32 within a row of the kernel.
+
+    Parameters
+    ----------
+    image
+        float32 array ``[y, x]``, C-contiguous; an empty one is skipped.
+    mask
+        int32 array ``[y, x]``, C-contiguous; an empty one is skipped.
+    kernel
+        float64 array ``(h, w)``.
+    spread
+        bool array ``(h, w)``: the mask is the OR over these pixels.
+
+    Returns
+    -------
+    image, mask
+        New arrays; pixels where the kernel does not fit are zero.
+    """
+    h, w = kernel.shape
+    out = np.zeros(image.shape, np.float32)
+    height, width = image.shape
+    inner = width - w + 1
+    if inner > 0:
+        acc = np.empty(inner, np.float64)
+        part = np.empty(inner, np.float32)
+        taps = kernel.astype(np.float32)
+        for y in range(height - h + 1):
+            acc[:] = 0.0
+            for j in range(h):
+                row = image[y + j]
+                part[:] = np.float32(0)
+                for i in range(w):
+                    weight = taps[j, i]
+                    if weight != 0:
+                        shifted = row[i : i + inner]
+                        for x in range(inner):
+                            part[x] += weight * shifted[x]
+                for x in range(inner):
+                    acc[x] += part[x]
+            out[y + h // 2, w // 2 : w // 2 + inner] = acc
+    out_mask = np.zeros(mask.shape, np.int32)
+    height, width = mask.shape
+    inner = width - w + 1
+    if inner > 0:
+        for y in range(height):
+            row = mask[y]
+            if not row.any():
+                continue
+            for j in range(h):
+                target_y = y - j + h // 2
+                if target_y < h // 2 or target_y >= height - (h - 1 - h // 2):
+                    continue
+                target = out_mask[target_y, w // 2 : w // 2 + inner]
+                for i in range(w):
+                    if spread[j, i]:
+                        shifted = row[i : i + inner]
+                        for x in range(inner):
+                            target[x] |= shifted[x]
+    return out, out_mask
