@@ -80,9 +80,16 @@ class Box2I:
             A rectangle of positions.
         expand
             True: every pixel touched; False: whole pixels only.
+
+        Raises
+        ------
+        InputError
+            If the rectangle is not finite.
         """
         if box.is_empty:
             return cls()
+        if not all(map(math.isfinite, (*box.min, *box.max))):
+            raise InputError(f"{box} is not finite, so it holds no countable pixels")
         if expand:
             low = (math.floor(box.min_x + 0.5), math.floor(box.min_y + 0.5))
             high = (math.ceil(box.max_x - 0.5), math.ceil(box.max_y - 0.5))
@@ -185,7 +192,7 @@ class Box2I:
                 self.min_x <= other.min_x and self.min_y <= other.min_y and other.end_x <= self.end_x and other.end_y <= self.end_y
             )
         x, y = other
-        return self.min_x - 0.5 <= x < self.end_x - 0.5 and self.min_y - 0.5 <= y < self.end_y - 0.5
+        return bool(self.min_x - 0.5 <= x < self.end_x - 0.5 and self.min_y - 0.5 <= y < self.end_y - 0.5)
 
     __contains__ = contains
 
@@ -363,7 +370,7 @@ class Box2D:
                 self.min_x <= other.min_x and self.min_y <= other.min_y and other.max_x <= self.max_x and other.max_y <= self.max_y
             )
         x, y = other
-        return self.min_x <= x < self.max_x and self.min_y <= y < self.max_y
+        return bool(self.min_x <= x < self.max_x and self.min_y <= y < self.max_y)
 
     __contains__ = contains
 
