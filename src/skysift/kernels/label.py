@@ -168,29 +168,27 @@ def find_peaks(image, negative, y, x0, x1, span_offset):
     n = 0
     for f in range(n_footprints):
         first = n
-        best = image[y[span_offset[f]], x0[span_offset[f]]]
-        best_x = x0[span_offset[f]]
-        best_y = y[span_offset[f]]
         for s in range(span_offset[f], span_offset[f + 1]):
             row = y[s]
-            needed = n + x1[s] - x0[s] + 2
+            if row == 0 or row == height - 1:
+                continue
+            needed = n + x1[s] - x0[s] + 1
             if needed > peak_x.size:
                 size = max(needed, 2 * peak_x.size)
                 peak_x = _grown(peak_x, size)
                 peak_y = _grown(peak_y, size)
                 peak_value = _grown(peak_value, size)
-            for x in range(x0[s], x1[s] + 1):
-                value = image[row, x]
-                v = sign * value
-                if v > sign * best or (np.isnan(best) and not np.isnan(v)):
-                    best = value
-                    best_x = x
-                    best_y = row
-                if row == 0 or row == height - 1 or x == 0 or x == width - 1 or np.isnan(v):
+            x = max(x0[s], 1)
+            last = min(x1[s], width - 2)
+            while x <= last:
+                v = sign * image[row, x]
+                right = sign * image[row, x + 1]
+                if right > v:
+                    x += 1
                     continue
-                if (
-                    sign * image[row, x - 1] > v
-                    or sign * image[row, x + 1] > v
+                if not (
+                    np.isnan(v)
+                    or sign * image[row, x - 1] > v
                     or sign * image[row - 1, x] > v
                     or sign * image[row + 1, x] > v
                     or sign * image[row - 1, x - 1] > v
@@ -198,15 +196,27 @@ def find_peaks(image, negative, y, x0, x1, span_offset):
                     or sign * image[row + 1, x - 1] > v
                     or sign * image[row + 1, x + 1] > v
                 ):
-                    continue
-                peak_x[n] = x
-                peak_y[n] = row
-                peak_value[n] = value
-                n += 1
+                    peak_x[n] = x
+                    peak_y[n] = row
+                    peak_value[n] = image[row, x]
+                    n += 1
+                # A pixel lower than its left neighbour need not be looked at.
+                x += 2 if right < v else 1
         if n == first:
-            peak_x[n] = best_x
-            peak_y[n] = best_y
-            peak_value[n] = best
+            if n == peak_x.size:
+                peak_x = _grown(peak_x, 2 * n)
+                peak_y = _grown(peak_y, 2 * n)
+                peak_value = _grown(peak_value, 2 * n)
+            peak_x[n] = x0[span_offset[f]]
+            peak_y[n] = y[span_offset[f]]
+            for s in range(span_offset[f], span_offset[f + 1]):
+                for x in range(x0[s], x1[s] + 1):
+                    v = sign * image[y[s], x]
+                    best = sign * image[peak_y[n], peak_x[n]]
+                    if v > best or (np.isnan(best) and not np.isnan(v)):
+                        peak_x[n] = x
+                        peak_y[n] = y[s]
+            peak_value[n] = image[peak_y[n], peak_x[n]]
             n += 1
         elif n - first > 1:
             _sort_peaks(peak_x, peak_y, peak_value, first, n)
