@@ -292,6 +292,8 @@ def _matrix(a: AstObject) -> Mapping:
     else:
         matrix = np.zeros((n_out, n_in))
         np.fill_diagonal(matrix, 1.0 if form == "Unit" else [a.number(f"M{k}", 0.0) for k in range(min(n_in, n_out))])
+    if not np.isfinite(matrix).all():
+        raise InputError("an AST MatrixMap has elements that are not finite")
     return Matrix(matrix, np.linalg.pinv(matrix))
 
 
