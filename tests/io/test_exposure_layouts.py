@@ -8,6 +8,7 @@ import logging
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from skysift.errors import InputError
@@ -95,7 +96,7 @@ def test_named_extensions(tmp_path):
     bits = np.zeros((NY, NX), np.int16)
     bits[2, 3], bits[4, 5] = 0b101, 0b10
     mask = fits.ImageHDU(bits, name="MASK")
-    mask.header.update({"MP_BAD": 0, "MP_CR": 1, "MP_MYPLANE": 2})
+    mask.header.update({"MP_BAD": 0, "MP_CR": 1, "HIERARCH MP_MYPLANE": 2})
     kernel = np.zeros((9, 9), np.float32)
     kernel[4, 4] = 1
     path = write(
@@ -140,14 +141,14 @@ def test_kinds_of_noise(tmp_path, name, values):
 
 def test_relative_weights_are_scaled_to_the_pixels(tmp_path):
     rng = np.random.default_rng(1)
-    sigma = np.where(np.arange(256) < 128, 5.0, 10.0)
-    pixels = rng.normal(0, sigma, (256, 256)).astype(np.float32)
+    sigma = np.where(np.arange(768) < 384, 5.0, 10.0)
+    pixels = rng.normal(0, sigma, (768, 768)).astype(np.float32)
     weight = np.broadcast_to(1e-4 / sigma**2, pixels.shape).astype(np.float32)
     path = write(tmp_path / "a.fits", fits.PrimaryHDU(pixels))
     exposure = read_exposure(path, weight=weight)
-    assert np.median(exposure.variance.array[:, :128]) == pytest.approx(25, rel=0.15)
-    assert np.median(exposure.variance.array[:, 128:]) == pytest.approx(100, rel=0.15)
-    assert np.median(read_exposure(path, weight=weight * 1e4).variance.array[:, :128]) == pytest.approx(25, rel=1e-5)
+    assert np.median(exposure.variance.array[:, :384]) == pytest.approx(25, rel=0.15)
+    assert np.median(exposure.variance.array[:, 384:]) == pytest.approx(100, rel=0.15)
+    assert np.median(read_exposure(path, weight=weight * 1e4).variance.array[:, :384]) == pytest.approx(25, rel=1e-5)
 
 
 def test_variance_is_estimated_when_nothing_gives_it(tmp_path):
@@ -362,7 +363,7 @@ def test_suprime_cam_file_without_archive(shared):
     assert tuple(exposure.xy0) == (690, 2090)
     assert exposure.gain == 3.15
     assert exposure.photo_calib.mean == pytest.approx(3.631e12 / 23397524615621.0, rel=1e-4)
-    assert np.degrees(exposure.wcs.pixel_to_sky(690 + 292.283935, 2090 - 109.828828)) == pytest.approx([5.609838, -0.733976], abs=1e-6)
+    assert np.degrees(exposure.wcs.pixel_to_sky(690 + 292.283935, 2090 - 109.828828)) == pytest.approx([5.609838, -0.733976], abs=1e-5)
 
 
 def test_lsst_exposure_with_archive(shared):
@@ -399,11 +400,12 @@ def test_decam_files(shared):
 def test_other_observatories(shared):
     data = shared / "data"
     emmi = read_exposure(data / "emmi_field" / "galaxies.fits", weight=data / "emmi_field" / "galaxies.weight.fits")
-    assert emmi.image.array.mean() == pytest.approx(fits.getdata(data / "emmi_field" / "galaxies.fits").mean(), rel=1e-4)
+    assert np.median(emmi.image.array) == pytest.approx(6849.77, rel=1e-5)
     assert np.sqrt(np.median(emmi.variance.array)) > 10
     spitzer = read_exposure(data / "spitzer_crowded" / "spitzer_example_image.fits")
     assert flagged(spitzer, "NO_DATA").sum() == 3
-    assert np.degrees(spitzer.wcs.pixel_to_sky(0.0, 0.0))[0] == pytest.approx(274.5, abs=1)
+    corner = SkyCoord(18 + 1160.5 / 3000, 389.5 / 3000, unit="deg", frame="galactic").icrs
+    assert np.degrees(spitzer.wcs.pixel_to_sky(0.0, 0.0)) == pytest.approx([corner.ra.deg, corner.dec.deg], abs=1e-3)
     kids = read_exposure(data / "kids_viking_9band" / "r.fits", bbox=Box2I((100, 200), (300, 200)))
     assert np.array_equal(kids.image.array, fits.getdata(data / "kids_viking_9band" / "r.fits", 1)[200:400, 100:400])
     m13 = read_exposure(data / "m13_series" / "M13_blue_0001.fits")

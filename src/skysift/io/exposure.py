@@ -16,7 +16,7 @@ from skysift.geom import Box2I
 from skysift.io import decam, header, lsst
 from skysift.io.components import components_from_hdus
 from skysift.io.fitsfile import describe_hdu, image_shape, open_fits, plane_shape, read_floats, read_integers
-from skysift.io.plain import Layout, find_layout, flag_unusable, mask_from_bits, mask_planes_of, variance_from
+from skysift.io.plain import Layout, find_layout, flag_unusable, mask_docs_of, mask_from_bits, mask_planes_of, variance_from
 
 if TYPE_CHECKING:
     from astropy.io.fits import HDUList
@@ -79,7 +79,7 @@ def read_exposure(
     exposure
         Image and variance float32, mask int32 with the planes of the LSST schema first. Pixels without a usable value or variance are
         flagged NO_DATA, and pixels from the header's SATURATE on SAT if there is no mask. A variance that nothing gives is estimated from
-        the pixels (`skysift.image.noise.estimate_variance`).
+        the pixels (`skysift.image.noise.estimate_variance`), and NaN if they show no noise.
 
     Raises
     ------
@@ -123,7 +123,8 @@ def read_exposure(
             if plane is not None:
                 _log.warning("%s: no pixel has a usable variance; it is estimated from the pixels", path)
             plane = estimate()
-            flag_unusable(pixels, flags, plane)
+            if not flag_unusable(pixels, flags, plane):
+                _log.warning("%s: the pixels show no noise; the exposure has no variance", path)
         wcs = components.pop("wcs", None) or _read_wcs(layout.image.header, xy0, path)
         archived_psf = components.pop("psf", None)
         own_psf = _given_psf(psf) if psf is not None else archived_psf or _read_psf(hdulist, layout, Box2I.from_shape(shape, xy0))
@@ -221,7 +222,7 @@ def _read_mask(
     """Read the mask that the user gave, the file has, or DECam wrote beside it."""
     from skysift.image import Mask, MaskSchema
 
-    quality = decam.companions(path)[0]
+    quality, docs = decam.companions(path)[0], None
     if given is not None:
         if isinstance(given, Mask) and planes is None:
             planes = given.planes
@@ -229,14 +230,15 @@ def _read_mask(
         planes = planes or (mask_planes_of(hdu) if hdu is not None else None) or None
     elif layout.mask is not None:
         bits = read_integers(hdulist, layout.mask, slices)
-        planes = planes or mask_planes_of(layout.mask) or None
+        if planes is None:
+            planes, docs = mask_planes_of(layout.mask) or None, mask_docs_of(layout.mask)
     elif quality is not None:
         codes, _ = _load_beside(hdulist, layout, quality, slices, shape, "mask", integers=True)
         schema = MaskSchema.default()
         return Mask(decam.flags_from_codes(codes, dict(schema.planes)), origin, schema)
     else:
         return None
-    return mask_from_bits(bits, planes, origin)
+    return mask_from_bits(bits, planes, origin, docs)
 
 
 def _load_beside(
@@ -280,7 +282,7 @@ def _read_variance(
 def _estimate_variance(pixels: np.ndarray, flags: Mask, gain: float | None, read_noise: float | None) -> np.ndarray:
     from skysift.image.noise import estimate_variance
 
-    return estimate_variance(pixels, flags.array, gain=gain, read_noise=read_noise)
+    return estimate_variance(pixels, flags, gain=gain, read_noise=read_noise)
 
 
 def _read_wcs(image_header: Any, xy0: tuple[int, int], path: Path) -> SkyWcs | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_hdu", "image_shape", "open_fits", "plane_shape", "read_floats", "read_integers", "replace_file"]
 
-_READ_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.error)
 _BLOCK_PIXELS = 1 << 20
 _FITS_BLOCK = 2880
 
@@ -66,15 +64,28 @@ def open_fits(path: str | os.PathLike[str]) -> Iterator[HDUList]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
+        # Damaged files make astropy and the decompressors raise errors of every kind.
         try:
             hdulist = fits.open(path, memmap=True, do_not_scale_image_data=True)
             n = len(hdulist)
-        except _READ_ERRORS as error:
+        except Exception as error:
             raise InputError(f"{path} is not a FITS file: {_why_not_fits(head, error)}") from error
         with hdulist:
             if n == 0:
                 raise InputError(f"{path} holds no HDU, expected a FITS file")
+            _check_nothing_cut_off(path, hdulist)
             yield hdulist
+
+
+def _check_nothing_cut_off(path: Path, hdulist: HDUList) -> None:
+    """Refuse a file that ends within the header of an HDU, which astropy passes over."""
+    info = hdulist[-1].fileinfo() or {}
+    if getattr(info.get("file"), "compression", None) or info.get("datLoc") is None:
+        return
+    with path.open("rb") as file:
+        file.seek(info["datLoc"] + info["datSpan"])
+        if file.read(8) == b"XTENSION":
+            raise InputError(f"{path} is truncated: it ends within the header of HDU {len(hdulist)}")
 
 
 def _why_not_fits(head: bytes, error: Exception) -> str:
@@ -132,7 +143,7 @@ def _raw(hdulist: HDUList, hdu: Any, slices: Slices | None) -> tuple[np.ndarray,
         raise InputError(
             f"{describe_hdu(hdulist, hdu)} has {size:.0f} million pixels, too many for the memory; read a part with bbox"
         ) from error
-    except _READ_ERRORS as error:
+    except Exception as error:
         raise InputError(f"{describe_hdu(hdulist, hdu)} cannot be read, the file may be truncated: {_one_line(error)}") from error
     return raw.reshape(raw.shape[-2:]), scale, zero, int(blank) if raw.dtype.kind in "iu" and isinstance(blank, int) else None
 

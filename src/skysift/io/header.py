@@ -25,6 +25,7 @@ _VISIT_SYNONYMS = {
     "INSTRUMENT": ("INSTRUME",),
     "IDNUM": ("EXPNUM", "EXPID"),
 }
+_ALWAYS_KNOWN = {"ROTTYPE", "HAS-SIMULATED-CONTENT", "TIMESYS"}
 _NO_FILTER = {"", "_unknown_", "unknown", "none", "clear", "open", "empty", "n/a"}
 _AMPLIFIERS = ("A", "B", "C", "D", "1", "2", "3", "4")
 _FAINTEST_ZERO_POINT = 60.0
@@ -183,7 +184,7 @@ def visit_info(header: Mapping[str, Any]) -> VisitInfo | None:
         if value is not None:
             known[key] = value
     info = VisitInfo.from_metadata(known)
-    return info if info.to_metadata() else None
+    return info if info.to_metadata().keys() - _ALWAYS_KNOWN else None
 
 
 def merged_metadata(headers: Iterable[Header], *, keep_wcs: bool) -> dict[str, Any]:

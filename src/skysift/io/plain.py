@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from skysift.image import Mask
 
-__all__ = ["Layout", "find_layout", "flag_unusable", "mask_from_bits", "mask_planes_of", "variance_from"]
+__all__ = ["Layout", "find_layout", "flag_unusable", "mask_docs_of", "mask_from_bits", "mask_planes_of", "variance_from"]
 
 _log = logging.getLogger(__name__)
 
@@ -165,6 +166,11 @@ def mask_planes_of(hdu: Any) -> dict[str, int]:
     return {key[3:]: int(value) for key, value in hdu.header.items() if key.startswith("MP_") and isinstance(value, int)}
 
 
+def mask_docs_of(hdu: Any) -> dict[str, str]:
+    """Give description by plane name from the comments of the `MP_` cards."""
+    return {name: hdu.header.comments[f"MP_{name}"] for name in mask_planes_of(hdu)}
+
+
 def _is_mask_by_order(hdu: Any) -> bool:
     return bool(image_shape(hdu)) and hdu.header.get("BITPIX", 0) > 0 and bool(mask_planes_of(hdu))
 
@@ -178,7 +184,7 @@ def _find_by_order(hdulist: HDUList, roles: list[tuple[str, str]], index: int, l
             layout.variance = following[1]
 
 
-def mask_from_bits(bits: np.ndarray, planes: Mapping[str, int] | None, xy0: tuple[int, int]) -> Mask:
+def mask_from_bits(bits: np.ndarray, planes: Mapping[str, int] | None, xy0: tuple[int, int], docs: Mapping[str, str] | None = None) -> Mask:
     """Make a mask of a file's bits.
 
     Parameters
@@ -190,6 +196,8 @@ def mask_from_bits(bits: np.ndarray, planes: Mapping[str, int] | None, xy0: tupl
         planes `BIT<n>`. None: whatever is not zero is BAD.
     xy0
         PARENT position of the first pixel.
+    docs
+        Description by plane name.
 
     Returns
     -------
@@ -205,6 +213,9 @@ def mask_from_bits(bits: np.ndarray, planes: Mapping[str, int] | None, xy0: tupl
     from skysift.image.mask import remap_bits
 
     schema = MaskSchema.default()
+    with suppress(InputError):
+        for name, doc in (docs or {}).items():
+            schema.add(name, doc)
     if planes is None:
         flags = (bits != 0).astype(np.int32)
         flags *= np.int32(schema.bitmask("BAD"))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["write_exposure"]
 
 _LONGEST_KEYWORD = 8
+_CARD_LENGTH = 80
 
 
 def write_exposure(exposure: Exposure, path: str | os.PathLike[str], *, background: Image | None = None, compress: bool = False) -> None:
@@ -105,7 +106,7 @@ def _coordinates(exposure: Exposure, xy0: tuple[int, int]) -> list[tuple[str, An
             (f"CTYPE{axis}A", "LINEAR", "parent coordinates"),
             (f"CRPIX{axis}A", 1.0, "first pixel"),
             (f"CRVAL{axis}A", float(start), "its parent position"),
-            (f"CUNIT{axis}A", "PIXEL", ""),
+            (f"CUNIT{axis}A", "pixel", ""),
         ]
     return cards
 
@@ -153,9 +154,9 @@ def _card(key: str, value: Any, comment: str = "") -> Any:
         value = _ascii(value)
     keyword = _ascii(key).upper()
     if len(keyword) > _LONGEST_KEYWORD or not all(char.isalnum() or char in "-_" for char in keyword):
-        keyword, comment = f"HIERARCH {_ascii(key)}", ""
-    room = 40 if isinstance(value, str) else 47
-    return fits.Card(keyword, value, _ascii(comment)[:room])
+        keyword = f"HIERARCH {_ascii(key)}"
+    room = _CARD_LENGTH - len(fits.Card(keyword, value).image.rstrip()) - len(" / ")
+    return fits.Card(keyword, value, _ascii(comment)[: max(0, room)])
 
 
 def _ascii(text: str) -> str:
