@@ -14,7 +14,7 @@ from skysift.errors import SkysiftError
 if TYPE_CHECKING:
     from skysift.geom import Box2I
 
-__all__ = ["config_options", "describe_error", "input_options", "output_paths", "parse_bbox", "run_images"]
+__all__ = ["Reporter", "config_options", "describe_error", "input_options", "output_paths", "parse_bbox", "run_images"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -166,10 +166,18 @@ def output_paths(images: Sequence[Path], output: Path | None) -> list[tuple[Path
     return pairs
 
 
-class _Reporter:
-    """Says what is going on: a rich bar on a terminal, plain lines elsewhere."""
+class Reporter:
+    """Says what is going on: a rich bar on a terminal, plain lines elsewhere.
 
-    def __init__(self, total: int, quiet: bool) -> None:
+    Parameters
+    ----------
+    total
+        Number of images.
+    quiet
+        Print errors only.
+    """
+
+    def __init__(self, total: int, quiet: bool = False) -> None:
         self.quiet = quiet
         self.progress: Any = None
         if not quiet and sys.stderr.isatty():
@@ -181,7 +189,7 @@ class _Reporter:
             )
             self.task = self.progress.add_task("", total=total)
 
-    def __enter__(self) -> _Reporter:
+    def __enter__(self) -> Reporter:
         if self.progress is not None:
             self.progress.start()
         return self
@@ -191,10 +199,12 @@ class _Reporter:
             self.progress.stop()
 
     def stage(self, subject: str, name: str) -> None:
+        """Show which stage of which image runs."""
         if self.progress is not None:
             self.progress.update(self.task, description=f"{subject}: {name}")
 
     def line(self, text: str, *, error: bool = False) -> None:
+        """Print a line that stays."""
         if self.quiet and not error:
             return
         if self.progress is not None:
@@ -203,6 +213,7 @@ class _Reporter:
             click.echo(text, err=True)
 
     def advance(self) -> None:
+        """Count one image as done."""
         if self.progress is not None:
             self.progress.advance(self.task)
 
@@ -232,7 +243,7 @@ def run_images(
     exit_code
     """
     codes: list[int] = []
-    with _Reporter(len(images), quiet) as reporter:
+    with Reporter(len(images), quiet) as reporter:
 
         def finish(image: Path, outcome: str | BaseException) -> None:
             if isinstance(outcome, BaseException):

@@ -1,0 +1,128 @@
+"""`skysift process`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from skysift.cli.common import config_options, input_options, output_paths, run_images
+
+
+def process_image(
+    image: Path,
+    folder: Path,
+    stem: str,
+    *,
+    reading: dict[str, Any] | None = None,
+    overrides: tuple[str, ...] = (),
+    config_files: tuple[str, ...] = (),
+    fit_psf: bool = False,
+    report: bool = True,
+    on_stage: Callable[[str], None] = lambda name: None,
+) -> str:
+    """Process one file and write all products.
+
+    Parameters
+    ----------
+    image
+        FITS file.
+    folder, stem
+        Where the products go and what their names begin with.
+    reading
+        Keyword arguments of `skysift.io.read_exposure`.
+    overrides, config_files
+        Changes of the configuration.
+    fit_psf
+        Whether to fit the PSF even if the file carries one.
+    report
+        Whether to write the report.
+    on_stage
+        Called with the name of each stage.
+
+    Returns
+    -------
+    line
+        What to tell the user.
+    """
+    import time
+
+    from skysift.io import read_exposure
+
+    on_stage("reading")
+    start = time.process_time()
+    exposure = read_exposure(image, **(reading or {}))
+    seconds = time.process_time() - start
+    if fit_psf:
+        exposure.psf = None
+
+    from skysift.pipeline import ProcessConfig, apply_overrides, process, write_products
+
+    config = ProcessConfig()
+    apply_overrides(config, overrides, config_files)
+    result = process(exposure, config, listener=on_stage)
+    result.summary["input"] = str(image)
+    result.timings = {"reading": seconds, **result.timings}
+    on_stage("writing")
+    start = time.process_time()
+    paths = write_products(result, folder, stem)
+    result.timings["writing"] = time.process_time() - start
+    if report:
+        from skysift.report import write_report
+
+        on_stage("report")
+        paths.append(write_report({stem: result}, folder / f"{stem}.report.html", title=image.name))
+    return f"{image}: {len(result.catalog)} sources, FWHM {result.summary['psf']['fwhm']:.2f} px -> {paths[-1]}"
+
+
+@click.command("process")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the products (default: beside each image)."
+)
+@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Images to work on at the same time.")
+@click.option("--fit-psf", is_flag=True, help="Fit the PSF even if the file carries one.")
+@click.option("--no-report", is_flag=True, help="Write no report.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@input_options
+@config_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    images: tuple[Path, ...],
+    output: Path | None,
+    jobs: int,
+    fit_psf: bool,
+    no_report: bool,
+    quiet: bool,
+    overrides: tuple[str, ...],
+    config_files: tuple[str, ...],
+    show_config: bool,
+    **reading: Any,
+) -> int:
+    """Images in, catalogues out: background, PSF model, sources, measurements, report.
+
+    Writes <stem>.exposure.fits, <stem>.catalog.parquet, <stem>.summary.json and <stem>.report.html. No option is needed.
+
+    \b
+    Examples:
+      skysift process image.fits
+      skysift process night/*.fits -o results -j 2
+      skysift process image.fits --weight weight.fits --psf psf.fits
+      skysift process image.fits -c detection.threshold=4
+      skysift process image.fits --show-config
+    """
+    if show_config:
+        from skysift.pipeline import ProcessConfig, apply_overrides, configuration_lines
+
+        config = ProcessConfig()
+        apply_overrides(config, overrides, config_files)
+        click.echo(configuration_lines(config))
+        return 0
+    shared = {"reading": reading, "overrides": overrides, "config_files": config_files, "fit_psf": fit_psf, "report": not no_report}
+    todo = [
+        {"image": image, "folder": folder, "stem": stem, **shared} for image, (folder, stem) in zip(images, output_paths(images, output))
+    ]
+    return run_images(images, process_image, todo, workers=jobs, quiet=quiet, debug=ctx.obj["debug"])
