@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pickle
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ from skysift.footprint import (
     merge_heavy_footprints,
 )
 from skysift.geom import AffineTransform, Box2I, LinearTransform, Point2D, Point2I
+from skysift.image import Image, MaskedImage
 
 BOX = Box2I((10, 20), (14, 11))
 STENCILS = ["circle", "manhattan", "box"]
@@ -38,12 +38,11 @@ def disc(r=3, x=15, y=25, peaks=((15, 25, 9.0), (13, 25, 12.0))):
 
 def planes(seed=1):
     rng = np.random.default_rng(seed)
-    arrays = {
-        "image": rng.normal(size=BOX.shape).astype(np.float32),
-        "mask": rng.integers(0, 8, BOX.shape).astype(np.int32),
-        "variance": rng.random(BOX.shape, dtype=np.float32),
-    }
-    return SimpleNamespace(**{name: SimpleNamespace(array=array, xy0=BOX.min) for name, array in arrays.items()})
+    return MaskedImage(
+        Image(rng.normal(size=BOX.shape).astype(np.float32), BOX.min),
+        rng.integers(0, 8, BOX.shape).astype(np.int32),
+        rng.random(BOX.shape, dtype=np.float32),
+    )
 
 
 class TestPeaks:
@@ -232,7 +231,7 @@ class TestHeavy:
     def test_insert_outside(self):
         heavy = make_heavy_footprint(disc(), planes())
         heavy.shift(-6, 0)
-        target = SimpleNamespace(array=np.zeros(BOX.shape, np.float32), xy0=BOX.min)
+        target = Image(np.zeros(BOX.shape, np.float32), BOX.min)
         with pytest.raises(InputError, match="not inside"):
             heavy.insert(target)
         heavy.insert(target, clip=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from skysift.footprint import FootprintMergeList, FootprintSet, Threshold
+from skysift.geom import Box2I
+from skysift.image import Image, MaskedImage
 
 SETS = [
     f"set_{kind}_np{n}"
@@ -26,9 +27,7 @@ def vectors(golden):
 
 
 def masked_image(vectors):
-    """The planes alone: what FootprintSet asks of a masked image."""
-    planes = {name: SimpleNamespace(array=vectors[key], xy0=(0, 0)) for name, key in (("image", "img"), ("variance", "var"))}
-    return SimpleNamespace(**planes)
+    return MaskedImage(Image(vectors["img"].copy()), variance=vectors["var"].copy())
 
 
 def by_first_pixel(spans, peaks):
@@ -70,7 +69,7 @@ def test_plateau(vectors):
 
 
 def test_offset_image(vectors):
-    cut = SimpleNamespace(array=vectors["img"][10:60, 20:90], xy0=(20, 10))
+    cut = Image(vectors["img"].copy())[Box2I((20, 10), (70, 50))]
     assert_same(FootprintSet.detect(cut, Threshold(3)), vectors["xy0_spans"], vectors["xy0_peaks"])
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -17,6 +15,7 @@ from skysift.footprint import (
     merge_heavy_footprints,
 )
 from skysift.geom import Axes, Box2I
+from skysift.image import Image, MaskedImage
 
 STENCILS = ("CIRCLE", "MANHATTAN", "BOX")
 CLIP = Box2I((12, 8), (30, 25))
@@ -138,8 +137,7 @@ class TestFootprint:
 
 
 def planes(image, mask, variance):
-    named = {"image": image, "mask": mask, "variance": variance}
-    return SimpleNamespace(**{name: SimpleNamespace(array=array, xy0=(0, 0)) for name, array in named.items()})
+    return MaskedImage(Image(image.copy()), mask.copy(), variance.copy())
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from skysift.footprint.footprint_set import FootprintSet
 from skysift.footprint.grow import FootprintControl
 from skysift.footprint.heavy import HeavyControl, HeavyFootprint, make_heavy_footprint, merge_heavy_footprints
 from skysift.footprint.merge_list import FootprintMergeList
+from skysift.footprint.outline import polygons_of_spans
 from skysift.footprint.peaks import PEAK_DTYPE, PeakCatalog, PeakRecord, make_peaks
 from skysift.footprint.spans import Span, SpanSet
 from skysift.footprint.tables import from_tables, to_tables
@@ -32,5 +33,6 @@ __all__ = [
     "make_peaks",
     "merge_footprints",
     "merge_heavy_footprints",
+    "polygons_of_spans",
     "to_tables",
 ]

@@ -131,8 +131,6 @@ class FootprintSet:
         if plane:
             if not hasattr(image, "mask"):
                 raise InputError(f"there is no mask in which to set the plane {plane!r}", hint="give a MaskedImage or an Exposure")
-            if plane not in image.mask.planes:
-                image.mask.add_plane(plane)
             found.set_mask(image.mask, plane)
         return found
 
@@ -273,9 +271,9 @@ class FootprintSet:
         mask
             A `Mask`, or an int32 array whose first element is at (0, 0).
         plane
-            Name of the plane, or the bits to set.
+            Name of the plane, added to the mask if it is new; or the bits to set.
         """
-        bits = plane if isinstance(plane, int) else mask.bitmask(plane)
+        bits = plane if isinstance(plane, int) else 1 << mask.add_plane(plane)
         array, x, y = array_and_origin(mask)
         self._paint(array, np.full(self.arrays.y.size, bits, np.int32), x, y, add=False)
 
@@ -307,7 +305,10 @@ class FootprintSet:
     def make_sources(self, catalog: Any) -> None:
         """Append a row for each footprint to a `SourceCatalog`."""
         rows = catalog.add_rows(len(self))
-        catalog.footprints[rows] = self.footprints
+        if len(catalog) == len(self):
+            catalog.footprints = self
+        else:
+            catalog.footprints[rows] = self.footprints
 
     def grown(self, r: int, *, isotropic: bool = True, control: FootprintControl | None = None) -> FootprintSet:
         """The footprints grown, joined where they then touch, and clipped to the region.

@@ -186,10 +186,10 @@ class FootprintMergeList:
 
     def make_sources(self, catalog: Any) -> None:
         """Append a row for each merged footprint to a `SourceCatalog` with the schema given at the start, with its footprint and flags."""
-        rows = catalog.add_rows(len(self.flags))
-        catalog.footprints[rows] = FootprintSet.from_arrays(self.arrays).footprints
+        first = len(catalog)
+        FootprintSet.from_arrays(self.arrays).make_sources(catalog)
         for name, flag in zip(self.filters, self.flags.T):
-            catalog[f"merge_footprint_{name}"][rows] = flag
+            catalog[f"merge_footprint_{name}"][first:] = flag
 
 
 def _appended(a: FootprintArrays, b: FootprintArrays) -> FootprintArrays:
