@@ -196,6 +196,13 @@ class Mask(Plane):
     def _like(self, array: np.ndarray, xy0: Sequence[float]) -> Self:
         return type(self)(array, xy0, self.schema)
 
+    def _operand(self, value: Any) -> Any:
+        if not isinstance(value, Mask):
+            return np.asarray(value).astype(np.int32, copy=False)
+        if value.shape != self.shape:
+            raise InputError(f"masks of {self.shape} and {value.shape} pixels cannot be combined; the shapes must agree")
+        return remap_bits(value.array, value.planes, self.schema)
+
     def copy(self) -> Self:
         """Deep copy, with a schema of its own."""
         return type(self)(self.array.copy(), self.xy0, self.schema.copy())
@@ -302,11 +309,7 @@ class Mask(Plane):
         return Mask(remap_bits(self.array, self.planes, schema), self.xy0, schema)
 
     def __ior__(self, other: Any) -> Self:
-        if isinstance(other, Mask):
-            if other.shape != self.shape:
-                raise InputError(f"masks of {self.shape} and {other.shape} pixels cannot be combined; the shapes must agree")
-            other = remap_bits(other.array, other.planes, self.schema)
-        self.array |= np.asarray(other).astype(np.int32, copy=False)
+        self.array |= self._operand(other)
         return self
 
     def __or__(self, other: Any) -> Self:

@@ -140,7 +140,7 @@ class MaskedImage:
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(value, MaskedImage):
             self._image[key] = value._image
-            self._mask[key] = value._mask.remapped(self._mask.schema)
+            self._mask[key] = value._mask
             self._variance[key] = value._variance
         else:
             self._image[key] = value

@@ -133,8 +133,8 @@ class Plane:
         raise NotImplementedError
 
     def _operand(self, value: Any) -> Any:
-        """Turn the other side of an assignment into something numpy takes."""
-        return value.array if isinstance(value, Plane) else value
+        """Turn what these pixels are combined with, or become, into something numpy takes."""
+        raise NotImplementedError
 
     def copy(self) -> Self:
         """Deep copy."""
@@ -152,7 +152,8 @@ class Plane:
     def __setitem__(self, key: Any, value: Any) -> None:
         where = locate(self.bbox, self._xy0, key)
         if isinstance(where, Box2I):
-            self.array[self._slices(where)] = self._operand(value)
+            part = self[where]
+            part.array[...] = part._operand(value)
         else:
             self.array[where[1] - self._xy0[1], where[0] - self._xy0[0]] = value
 
