@@ -40,6 +40,8 @@ class GridPsf(Psf):
         total = basis.sum(axis=(1, 2))
         if (total == 0).any():
             raise InputError("a kernel of the PSF grid sums to zero")
+        # a kernel whose sum is one but for rounding keeps its bits, so that a stored grid reads back as it was
+        total[np.abs(total - 1.0) < 1e-12] = 1.0
         self._basis = basis / total[:, None, None]
         middle = (0.5 * (self._x[0] + self._x[-1]), 0.5 * (self._y[0] + self._y[-1]))
         super().__init__(basis.shape[1], middle if average_position is None else average_position)
