@@ -222,8 +222,10 @@ class PsfCentroidConfig(CentroidConfig):
     badMaskPlanes = pexConfig.ListField[str](
         doc="Pixels with any of these planes are left out.", dtype=str, default=["BAD", "SAT", "NO_DATA"]
     )
-    maxIter = pexConfig.Field[int](doc="Most iterations.", dtype=int, default=4)
-    tolerance = pexConfig.Field[float](doc="Stop when the step is smaller than this many standard errors.", dtype=float, default=0.05)
+    maxIter = pexConfig.Field[int](doc="Most iterations.", dtype=int, default=3)
+    tolerance = pexConfig.Field[float](
+        doc="Stop after a step smaller than this many standard errors: for stars the next is fifty times smaller.", dtype=float, default=0.5
+    )
     maxStep = pexConfig.Field[float](
         doc="The fit fails if it wants to move farther than this from its start, pixels.", dtype=float, default=2.0
     )
@@ -237,7 +239,7 @@ class PsfCentroidPlugin(Centroid):
     flags = {
         "edge": "the PSF reaches beyond the image",
         "noFit": "no fit: no flux, no usable pixels, or too far from the start",
-        "maxIter": "not converged",
+        "maxIter": "not converged, as is usual for galaxies; the general flag is not set for this",
         "resetToPeak": "too far from the peak or not in the footprint; the position is the peak's",
     }
 
@@ -283,5 +285,5 @@ class PsfCentroidPlugin(Centroid):
         batch[f"{self.name}_flag_noFit"] = failed
         batch[f"{self.name}_flag_maxIter"] = unconverged
         batch[f"{self.name}_flag_edge"] = edge
-        batch[f"{self.name}_flag"] = failed | unconverged
+        batch[f"{self.name}_flag"] = failed
         self.check(batch, x, y, ~failed)
