@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,9 @@ __all__ = ["catalog_from_columns", "read_catalog", "write_catalog"]
 
 _ALIASES = "skysift:aliases"
 
+FOOTPRINT_TABLES = {"footprint": "FOOTPRINTS", "span": "SPANS", "peak": "PEAKS", "pixel": "HEAVY_PIXELS"}
+"""Extensions that hold the tables of `skysift.footprint.tables.to_tables`."""
+
 
 def write_catalog(catalog: SourceCatalog, path: str | os.PathLike[str]) -> None:
     """Write a catalogue.
@@ -29,7 +33,7 @@ def write_catalog(catalog: SourceCatalog, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     catalog
-        The catalogue; footprints are not written.
+        The catalogue. Only FITS files hold its footprints too.
     path
         File to write, replaced if it exists. The suffix says how: `.parquet` (units and descriptions in the field metadata), `.fits`
         (binary table with TUNIT, TDOC and logical flags), `.ecsv`, `.csv` (array columns spread), `.reg` (DS9 regions).
@@ -151,8 +155,8 @@ def _adapt(values: Any) -> tuple[np.ndarray, str, int | None] | None:
         return values, "String", max(1, values.dtype.itemsize // 4)
     if values.dtype.kind not in "biuf" or 0 in values.shape[1:]:
         return None
-    if values.ndim > 1 and values[:1].size > 1:
-        values = values.reshape(len(values), -1)
+    if math.prod(values.shape[1:]) > 1:
+        values = values.reshape(len(values), math.prod(values.shape[1:]))
         single = values.dtype.kind == "f" and values.dtype.itemsize <= 4
         return values.astype(np.float32 if single else np.float64, copy=False), "ArrayF" if single else "ArrayD", values.shape[1]
     values = values.reshape(len(values))
@@ -257,7 +261,12 @@ def _write_fits(catalog: SourceCatalog, path: Path) -> None:
         table.header.append(("ALIAS", f"{alias}:{target}"))
     if catalog.metadata:
         table.header["METADATA"] = _ascii(json.dumps(catalog.metadata, default=str))
-    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, output_verify="silentfix")
+    hdus = [fits.PrimaryHDU(), table]
+    if catalog.has_footprints:
+        from skysift.footprint.tables import to_tables
+
+        hdus += [fits.BinTableHDU(values, name=FOOTPRINT_TABLES[key]) for key, values in to_tables(catalog.footprints).items()]
+    fits.HDUList(hdus).writeto(path, output_verify="silentfix")
 
 
 def _ascii(text: str) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skysift.errors import InputError
-from skysift.io.catalog import catalog_from_columns
+from skysift.io.afw_footprints import read_afw_footprints
+from skysift.io.catalog import FOOTPRINT_TABLES, catalog_from_columns
 from skysift.io.fitsfile import describe_hdu, open_fits
 from skysift.table import Schema, SourceCatalog
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from skysift.footprint import Footprint
 
 __all__ = ["read_fits_table"]
-
-_log = logging.getLogger(__name__)
 
 # Compound columns of LSST tables older than version 1.
 _COMPOUND = {"Point": ("x", "y"), "Coord": ("ra", "dec"), "Moments": ("xx", "yy", "xy")}
@@ -59,9 +57,29 @@ def read_fits_table(path: Path) -> SourceCatalog:
         header = table.header
         archived = columns.pop("footprint", None) if header.get("AFW_TYPE") == "SOURCE" else None
         catalog = _typed(catalog_from_columns(columns), types, header)
-        if archived is not None:
-            _attach_footprints(catalog, hdulist, archived[0])
+        footprints = read_afw_footprints(hdulist, np.asarray(archived[0]).tolist()) if archived is not None else _own_footprints(hdulist)
+        if footprints is not None:
+            catalog.footprints = footprints
     return catalog
+
+
+def _own_footprints(hdulist: HDUList) -> list[Footprint] | None:
+    """Read the footprints that `write_catalog` writes beside a catalogue."""
+    names = {hdu.name: hdu for hdu in hdulist}
+    if not set(FOOTPRINT_TABLES.values()) <= set(names):
+        return None
+    from skysift.footprint.tables import from_tables
+
+    return from_tables({key: _structured(names[name].data) for key, name in FOOTPRINT_TABLES.items()})
+
+
+def _structured(data: Any) -> np.ndarray:
+    """Give a structured array with logical columns as bool, which FITS stores as letters."""
+    columns = {name: np.asarray(data[name]) for name in data.columns.names}
+    table = np.empty(len(data), [(name, values.dtype.newbyteorder("=")) for name, values in columns.items()])
+    for name, values in columns.items():
+        table[name] = values
+    return table
 
 
 def _columns(table: Any) -> tuple[dict[str, tuple[np.ndarray, str, str]], dict[str, str]]:
@@ -112,24 +130,3 @@ def _typed(catalog: SourceCatalog, types: dict[str, str], header: Any) -> Source
     if isinstance(text := header.get("METADATA"), str):
         typed.metadata = json.loads(text)
     return typed
-
-
-def _attach_footprints(catalog: SourceCatalog, hdulist: HDUList, ids: np.ndarray) -> None:
-    """Read the footprints of an LSST catalogue from the archive behind its table."""
-    from skysift.io.archive import Archive
-
-    archive = Archive.find(hdulist)
-    if archive is None:
-        return
-    footprints: list[Footprint | None] = [None] * len(catalog)
-    failed = ""
-    for row, id_ in enumerate(np.asarray(ids).tolist()):
-        if id_ <= 0:
-            continue
-        try:
-            footprints[row] = archive.load(id_)
-        except InputError as error:
-            failed = failed or str(error)
-    if failed:
-        _log.warning("%s: footprints left out: %s", hdulist.filename(), failed)
-    catalog.footprints = footprints
