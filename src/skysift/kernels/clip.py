@@ -45,14 +45,14 @@ def select_quantile(work, n, fraction, low):
     """Quantile of work[:n] by linear interpolation between order statistics; everything below `low` is known to be smaller."""
     position = fraction * (n - 1)
     k = min(int(position), n - 1)
-    value = float(_select(work, k, low, n - 1))
+    value = np.float64(_select(work, k, low, n - 1))
     rest = position - k
     if rest > 0.0:
         upper = work[k + 1]
         for i in range(k + 2, n):
             if work[i] < upper:
                 upper = work[i]
-        value += rest * (float(upper) - value)
+        value += rest * (np.float64(upper) - value)
     return value, k
 
 
