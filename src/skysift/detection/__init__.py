@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from .find import SOURCE_PEAK_DTYPE, find_sources
 from .footprints import Detections, detect_footprints
 from .smooth import Convolved, PsfGenerationError, convolve_image, get_psf
 
-__all__ = ["Convolved", "Detections", "PsfGenerationError", "convolve_image", "detect_footprints", "get_psf"]
+__all__ = [
+    "SOURCE_PEAK_DTYPE",
+    "Convolved",
+    "Detections",
+    "PsfGenerationError",
+    "convolve_image",
+    "detect_footprints",
+    "find_sources",
+    "get_psf",
+]

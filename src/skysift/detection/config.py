@@ -104,11 +104,29 @@ class SkyObjectsConfig(pexConfig.Config):
 
 
 class FindSourcesConfig(pexConfig.Config):
-    """How `find_sources` filters, tests and splits."""
+    """How `find_sources` filters the image, judges peaks and splits blends."""
 
     threshold = pexConfig.RangeField(
         doc="Least signal-to-noise ratio of a source in the image filtered with the PSF.", dtype=float, default=5.0, min=0.0
     )
-    maskPlanes = pexConfig.ListField[str](
-        doc="Mask planes of pixels that count as missing.", dtype=str, default=["BAD", "SAT", "CR", "NO_DATA", "EDGE"]
+    maskPlanes = pexConfig.ListField[str](doc="Mask planes of pixels that count as missing.", dtype=str, default=["BAD", "CR", "NO_DATA"])
+    saturatedMaskPlanes = pexConfig.ListField[str](
+        doc="Mask planes of saturated pixels; a group of them is never more than one source.", dtype=str, default=["SAT"]
+    )
+    minScore = pexConfig.Field[float](
+        doc="Least score of a peak in the test against bumps of noise on brighter sources; higher is purer, lower more complete.",
+        dtype=float,
+        default=0.0,
+    )
+    hiddenThreshold = pexConfig.RangeField(
+        doc="Least significance of what a bright source's mirror image leaves over, for a source hidden beside it; 0 looks for none.",
+        dtype=float,
+        default=5.0,
+        min=0.0,
+    )
+    asymmetry = pexConfig.RangeField(
+        doc="Fraction of its brightness by which a single source may differ from its mirror image.", dtype=float, default=0.03, min=0.0
+    )
+    nSigmaToGrow = pexConfig.RangeField(
+        doc="Grow the pixels above the threshold by this many sigmas of the PSF.", dtype=float, default=2.4, min=0.0
     )

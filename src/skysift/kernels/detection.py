@@ -1,0 +1,437 @@
+"""Peaks of a matched-filter image: which of them are sources, and which sources are hidden beside a brighter one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+__all__ = ["assess_peaks", "find_hidden", "mark_missing", "normalize_filtered", "prepare_pixels", "refine_positions", "scan_peaks"]
+
+_CELL = 32
+_RING_POINTS = 24
+
+
+@njit(cache=True, nogil=True)
+def prepare_pixels(image, variance, mask, missing_bits, pad):
+    """Copy an image and its variance into a frame of zeros, with zeros for the pixels that are missing.
+
+    Parameters
+    ----------
+    image, variance : float32[:, ::1]
+        The planes. A pixel is missing if its value is not finite or its variance is not a positive finite number.
+    mask : int32[:, ::1]
+        Flags.
+    missing_bits : int
+        Flags of pixels that are missing.
+    pad : int
+        Width of the frame.
+
+    Returns
+    -------
+    image, variance : float32[:, ::1]
+        Larger by `pad` on each side.
+    missing : int32[:, ::1]
+        (n, 2) row and column of the missing pixels in the larger arrays; without those of the frame.
+    """
+    height, width = image.shape
+    out = np.zeros((height + 2 * pad, width + 2 * pad), np.float32)
+    out_variance = np.zeros((height + 2 * pad, width + 2 * pad), np.float32)
+    missing = np.empty((1024, 2), np.int32)
+    n = 0
+    largest = np.float32(3.0e38)
+    for y in range(height):
+        bad = 0
+        for x in range(width):
+            value = image[y, x]
+            v = variance[y, x]
+            good = (mask[y, x] & missing_bits == 0) & (abs(value) <= largest) & (v > 0) & (v <= largest)
+            out[y + pad, x + pad] = value if good else np.float32(0)
+            out_variance[y + pad, x + pad] = v if good else np.float32(0)
+            bad += not good
+        if bad == 0:
+            continue
+        if n + bad > missing.shape[0]:
+            larger = np.empty((2 * (n + bad), 2), np.int32)
+            larger[:n] = missing[:n]
+            missing = larger
+        for x in range(width):
+            if out_variance[y + pad, x + pad] == 0:
+                missing[n, 0] = y + pad
+                missing[n, 1] = x + pad
+                n += 1
+    return out, out_variance, missing[:n]
+
+
+@njit(cache=True, nogil=True)
+def normalize_filtered(filtered, variance, weight, least):
+    """Divide a filtered image by the weight of the pixels that were there, in place.
+
+    Parameters
+    ----------
+    filtered, variance : float32[:, ::1]
+        The image convolved with the kernel, its variance with the square of the kernel.
+    weight : float32[:, ::1]
+        Sum of the squared kernel over the pixels that are not missing, 1 where none is.
+    least : float
+        Where the weight is less than this, the image becomes NaN.
+    """
+    height, width = filtered.shape
+    for y in range(height):
+        for x in range(width):
+            w = weight[y, x]
+            if w < np.float32(0.9999):
+                if w < least:
+                    filtered[y, x] = np.nan
+                    variance[y, x] = np.nan
+                else:
+                    filtered[y, x] /= w
+                    variance[y, x] /= w * w
+
+
+@njit(cache=True, nogil=True)
+def mark_missing(weight, missing, square):
+    """Take the squared kernel about each missing pixel off a map of weights, in place.
+
+    Parameters
+    ----------
+    weight : float32[:, ::1]
+        Sum of the squared kernel over the pixels that are not missing.
+    missing : int32[:, ::1]
+        (n, 2) row and column of the missing pixels.
+    square : float64[::1]
+        The squared kernel in one dimension, of unit sum.
+    """
+    height, width = weight.shape
+    half = square.size // 2
+    for i in range(missing.shape[0]):
+        y0, x0 = missing[i, 0], missing[i, 1]
+        for j in range(max(-half, -y0), min(half, height - 1 - y0) + 1):
+            row = weight[y0 + j]
+            for k in range(max(-half, -x0), min(half, width - 1 - x0) + 1):
+                row[x0 + k] -= np.float32(square[half + j] * square[half + k])
+
+
+@njit(cache=True, nogil=True)
+def scan_peaks(filtered, variance, threshold):
+    """Find the pixels above a threshold that no neighbour exceeds.
+
+    Parameters
+    ----------
+    filtered, variance : float32[:, ::1]
+        Filtered image and its variance; NaN where unknown.
+    threshold : float
+        Least value in standard deviations.
+
+    Returns
+    -------
+    x, y : int32[::1]
+        The pixels. One per plateau of up to three pixels; a peak has no more than two neighbours that are NaN.
+    """
+    height, width = filtered.shape
+    square = np.float32(threshold * threshold)
+    x_out = np.empty(4096, np.int32)
+    y_out = np.empty(4096, np.int32)
+    n = 0
+    for y in range(1, height - 1):
+        above, row, below = filtered[y - 1], filtered[y], filtered[y + 1]
+        noise = variance[y]
+        for x in range(1, width - 1):
+            a = row[x]
+            if not (a > 0 and a * a >= square * noise[x]):
+                continue
+            if row[x - 1] >= a or row[x + 1] > a or above[x] >= a or below[x] > a:
+                continue
+            if above[x - 1] >= a or above[x + 1] >= a or below[x - 1] > a or below[x + 1] > a:
+                continue
+            unknown = 0
+            for j in range(y - 1, y + 2):
+                for k in range(x - 1, x + 2):
+                    unknown += np.isnan(filtered[j, k])
+            if unknown > 2:
+                continue
+            if n == x_out.size:
+                x_larger = np.empty(2 * n, np.int32)
+                y_larger = np.empty(2 * n, np.int32)
+                x_larger[:n] = x_out
+                y_larger[:n] = y_out
+                x_out, y_out = x_larger, y_larger
+            x_out[n] = x
+            y_out[n] = y
+            n += 1
+    return x_out[:n], y_out[:n]
+
+
+@njit(cache=True, nogil=True)
+def _centre(filtered, x, y):
+    """Maximum of the paraboloid through the logarithm of a peak pixel and its four neighbours; exact for a Gaussian."""
+    a = filtered[y, x]
+    left, right, down, up = filtered[y, x - 1], filtered[y, x + 1], filtered[y - 1, x], filtered[y + 1, x]
+    shift_x = shift_y = 0.0
+    if left > 0 and right > 0:
+        bend = 2 * np.log(a) - np.log(left) - np.log(right)
+        if bend > 0:
+            shift_x = min(max(0.5 * (np.log(right) - np.log(left)) / bend, -0.5), 0.5)
+    if down > 0 and up > 0:
+        bend = 2 * np.log(a) - np.log(down) - np.log(up)
+        if bend > 0:
+            shift_y = min(max(0.5 * (np.log(up) - np.log(down)) / bend, -0.5), 0.5)
+    return x + shift_x, y + shift_y
+
+
+@njit(cache=True, nogil=True)
+def _ring_median(filtered, cx, cy, dx, dy, work):
+    height, width = filtered.shape
+    n = 0
+    for k in range(_RING_POINTS):
+        x = int(np.floor(cx + dx[k] + 0.5))
+        y = int(np.floor(cy + dy[k] + 0.5))
+        if 0 <= x < width and 0 <= y < height and not np.isnan(filtered[y, x]):
+            value = filtered[y, x]
+            i = n
+            while i > 0 and work[i - 1] > value:
+                work[i] = work[i - 1]
+                i -= 1
+            work[i] = value
+            n += 1
+    if n < _RING_POINTS // 3:
+        return 0.0
+    return 0.5 * (work[(n - 1) // 2] + work[n // 2])
+
+
+@njit(cache=True, nogil=True)
+def _drop(filtered, x0, y0, x1, y1, value, enough):
+    """How far the image falls below `value` on the straight way from one pixel to another; stops at `enough`."""
+    steps = max(abs(x1 - x0), abs(y1 - y0))
+    lowest = value
+    for k in range(1, steps):
+        x = int(np.floor(x0 + (x1 - x0) * k / steps + 0.5))
+        y = int(np.floor(y0 + (y1 - y0) * k / steps + 0.5))
+        v = filtered[y, x]
+        if v < lowest:
+            lowest = v
+            if value - lowest >= enough:
+                break
+    return value - lowest
+
+
+@njit(cache=True, nogil=True)
+def assess_peaks(filtered, variance, x, y, significance, sigma, coefficients, least):
+    """Decide which peaks are sources of their own, the most significant first.
+
+    A peak is judged by its significance, by its contrast with the ring of pixels around it, and by its prominence: how far the image falls, in
+    standard deviations, on the way to the accepted, more significant peaks within whose reach it lies. A linear combination of the three
+    must reach a limit. Peaks too significant for noise are judged by their prominence alone.
+
+    Parameters
+    ----------
+    filtered, variance : float32[:, ::1]
+        Filtered image and its variance.
+    x, y : int32[::1]
+        The peaks, by decreasing significance.
+    significance : float64[::1]
+        Of the peaks.
+    sigma : float
+        Standard deviation of the PSF, pixels: the unit of all lengths.
+    coefficients : float64[::1]
+        Of contrast, significance (up to 14) and prominence (up to 2).
+    least : float
+        The limit.
+
+    Returns
+    -------
+    keep : bool[::1]
+        Whether a peak is a source.
+    fx, fy : float64[::1]
+        Its position to a fraction of a pixel.
+    """
+    height, width = filtered.shape
+    n = x.size
+    keep = np.zeros(n, np.bool_)
+    fx = np.empty(n)
+    fy = np.empty(n)
+    angle = 2 * np.pi * np.arange(_RING_POINTS) / _RING_POINTS
+    ring_x = 4.4 * sigma * np.cos(angle)
+    ring_y = 4.4 * sigma * np.sin(angle)
+    work = np.empty(_RING_POINTS)
+    columns = width // _CELL + 1
+    head = np.full((height // _CELL + 1) * columns, -1, np.int32)
+    following = np.full(n, -1, np.int32)
+    widest = 0.0
+    for j in range(n):
+        fx[j], fy[j] = _centre(filtered, x[j], y[j])
+        value = filtered[y[j], x[j]]
+        noise = np.sqrt(variance[y[j], x[j]])
+        prominence = 2.0
+        cell_reach = int(widest // _CELL) + 1
+        row, column = y[j] // _CELL, x[j] // _CELL
+        for r in range(max(row - cell_reach, 0), min(row + cell_reach, height // _CELL) + 1):
+            for c in range(max(column - cell_reach, 0), min(column + cell_reach, columns - 1) + 1):
+                i = head[r * columns + c]
+                while i >= 0:
+                    reach = sigma * (5.0 + 8.75 * np.log10(significance[i] / 5.0))
+                    if (x[i] - x[j]) ** 2 + (y[i] - y[j]) ** 2 < reach * reach:
+                        fall = _drop(filtered, x[j], y[j], x[i], y[i], value, 2.0 * noise)
+                        prominence = min(prominence, fall / noise)
+                    i = following[i]
+        if significance[j] < 14.0:
+            contrast = (value - _ring_median(filtered, fx[j], fy[j], ring_x, ring_y, work)) / value
+            score = coefficients[0] * contrast + coefficients[1] * significance[j] + coefficients[2] * prominence
+            keep[j] = score >= least
+        else:
+            keep[j] = prominence >= 1.0
+        if keep[j]:
+            i = row * columns + column
+            following[j] = head[i]
+            head[i] = j
+            widest = max(widest, min(sigma * (5.0 + 8.75 * np.log10(significance[j] / 5.0)), 64.0))
+    return keep, fx, fy
+
+
+@njit(cache=True, nogil=True)
+def _cubic(image, x, y):
+    """Catmull-Rom interpolation; NaN near the border."""
+    ix, iy = int(np.floor(x)), int(np.floor(y))
+    if ix < 1 or iy < 1 or ix >= image.shape[1] - 2 or iy >= image.shape[0] - 2:
+        return np.nan
+    t, u = x - ix, y - iy
+    a = t * (-0.5 + t * (1.0 - 0.5 * t))
+    b = 1.0 + t * t * (-2.5 + 1.5 * t)
+    c = t * (0.5 + t * (2.0 - 1.5 * t))
+    d = t * t * (-0.5 + 0.5 * t)
+    total = 0.0
+    for j in range(4):
+        row = image[iy - 1 + j]
+        if j == 0:
+            w = u * (-0.5 + u * (1.0 - 0.5 * u))
+        elif j == 1:
+            w = 1.0 + u * u * (-2.5 + 1.5 * u)
+        elif j == 2:
+            w = u * (0.5 + u * (2.0 - 1.5 * u))
+        else:
+            w = u * u * (-0.5 + 0.5 * u)
+        total += w * (a * row[ix - 1] + b * row[ix] + c * row[ix + 1] + d * row[ix + 2])
+    return total
+
+
+@njit(cache=True, nogil=True)
+def find_hidden(filtered, variance, fx, fy, significance, sigma, threshold, asymmetry):
+    """Find sources that make no peak of their own beside a brighter one: what is left of it when its mirror image is subtracted.
+
+    The mirror image about the centre of the bright source is a model of it that holds for every star and every regular galaxy. What is left
+    must be significant against the noise of both halves, the error of the centre, and a fraction of the model.
+
+    Parameters
+    ----------
+    filtered, variance : float32[:, ::1]
+        Filtered image and its variance.
+    fx, fy, significance : float64[::1]
+        Position and significance of the bright sources.
+    sigma : float
+        Standard deviation of the PSF, pixels.
+    threshold : float
+        Least significance of what is left.
+    asymmetry : float
+        Fraction of the model by which sources may differ from their mirror image.
+
+    Returns
+    -------
+    found : float64[:, ::1]
+        (n, 4): position x, y, the excess over the mirror image in standard deviations of the filtered image alone, index of the bright source.
+    """
+    height, width = filtered.shape
+    found = np.empty((256, 4))
+    n = 0
+    closest = (1.375 * sigma) ** 2
+    for i in range(fx.size):
+        cx, cy = fx[i], fy[i]
+        radius = int(min(sigma * (2.5 + 3.75 * np.log10(significance[i] / 5.0)), 15.0 * sigma))
+        x0, y0 = int(np.floor(cx + 0.5)) - radius, int(np.floor(cy + 0.5)) - radius
+        side = 2 * radius + 1
+        # The mirrored pixels and their neighbours must be inside too.
+        if x0 < 3 or y0 < 3 or x0 + side > width - 3 or y0 + side > height - 3:
+            continue
+        centre_error = 0.04 + 2.0 * sigma / significance[i]
+        excess = np.zeros((side, side))
+        ratio = np.zeros((side, side))
+        for j in range(side):
+            y = y0 + j
+            for k in range(side):
+                x = x0 + k
+                value = filtered[y, x]
+                noise = variance[y, x]
+                if not value * value > threshold * threshold * noise or value < 0:
+                    continue
+                model = _cubic(filtered, 2 * cx - x, 2 * cy - y)
+                mx, my = int(np.floor(2 * cx - x + 0.5)), int(np.floor(2 * cy - y + 0.5))
+                slope_x = 0.5 * (filtered[my, mx + 1] - filtered[my, mx - 1])
+                slope_y = 0.5 * (filtered[my + 1, mx] - filtered[my - 1, mx])
+                error = noise + variance[my, mx] + centre_error**2 * (slope_x**2 + slope_y**2) + (asymmetry * model) ** 2
+                if error > 0 and value > model:
+                    excess[j, k] = value - model
+                    ratio[j, k] = (value - model) / np.sqrt(error)
+        for j in range(1, side - 1):
+            for k in range(1, side - 1):
+                e = excess[j, k]
+                distance = (x0 + k - cx) ** 2 + (y0 + j - cy) ** 2
+                if ratio[j, k] < threshold or distance < closest or distance > radius * radius:
+                    continue
+                if excess[j - 1, k - 1] > e or excess[j - 1, k] > e or excess[j - 1, k + 1] > e or excess[j, k - 1] > e:
+                    continue
+                if excess[j, k + 1] >= e or excess[j + 1, k - 1] >= e or excess[j + 1, k] >= e or excess[j + 1, k + 1] >= e:
+                    continue
+                if n == found.shape[0]:
+                    larger = np.empty((2 * n, 4))
+                    larger[:n] = found
+                    found = larger
+                found[n, 0] = x0 + k + 0.5 * (excess[j, k + 1] - excess[j, k - 1]) / (2 * e - excess[j, k + 1] - excess[j, k - 1])
+                found[n, 1] = y0 + j + 0.5 * (excess[j + 1, k] - excess[j - 1, k]) / (2 * e - excess[j + 1, k] - excess[j - 1, k])
+                found[n, 2] = e / np.sqrt(variance[y0 + j, x0 + k])
+                found[n, 3] = i
+                n += 1
+    return found[:n]
+
+
+@njit(cache=True, nogil=True)
+def refine_positions(image, fx, fy, sigma, farthest):
+    """Move positions to the nearest maximum of an image smoothed with a Gaussian, in place.
+
+    Parameters
+    ----------
+    image : float32[:, ::1]
+        The image, zero where it is missing.
+    fx, fy : float64[::1]
+        Positions. Those that would move too far, or that find no light, stay.
+    sigma : float
+        Standard deviation of the Gaussian, pixels.
+    farthest : float
+        Longest way, pixels.
+    """
+    height, width = image.shape
+    half = int(4 * sigma) + 1
+    for i in range(fx.size):
+        x, y = fx[i], fy[i]
+        settled = False
+        for _ in range(10):
+            x0, y0 = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
+            total = sum_x = sum_y = 0.0
+            for j in range(max(y0 - half, 0), min(y0 + half, height - 1) + 1):
+                for k in range(max(x0 - half, 0), min(x0 + half, width - 1) + 1):
+                    dx, dy = k - x, j - y
+                    w = image[j, k] * np.exp(-0.5 * (dx * dx + dy * dy) / (sigma * sigma))
+                    total += w
+                    sum_x += w * dx
+                    sum_y += w * dy
+            if total <= 0:
+                break
+            step_x = min(max(2 * sum_x / total, -1.0), 1.0)
+            step_y = min(max(2 * sum_y / total, -1.0), 1.0)
+            x += step_x
+            y += step_y
+            if (x - fx[i]) ** 2 + (y - fy[i]) ** 2 > farthest * farthest:
+                break
+            if abs(step_x) + abs(step_y) < 0.02:
+                settled = True
+                break
+        if settled:
+            fx[i] = x
+            fy[i] = y
