@@ -27,7 +27,8 @@ def fit_chebyshev(background: Background, order: int) -> np.ndarray:
     Parameters
     ----------
     background
-        Its cells; those that are not finite, or whose error is not above zero when it weights, are left out.
+        Its cells; those that are not finite, or whose error is not above zero when it weights, are left out. When no cell has an error above
+        zero all have one weight.
     order
         Total order.
 
@@ -46,11 +47,12 @@ def fit_chebyshev(background: Background, order: int) -> np.ndarray:
     `lsst.afw.math.makeApproximate`: a cell's weight in the sum of squares is the inverse of its standard error, not of its variance.
     """
     values = background.values.astype(np.float64).ravel()
-    weight = np.ones_like(values)
-    if background.weighting and background.errors.any():
-        with np.errstate(divide="ignore"):
-            weight = 1.0 / background.errors.astype(np.float64).ravel()
+    with np.errstate(divide="ignore"):
+        weight = 1.0 / background.errors.astype(np.float64).ravel()
     good = np.isfinite(values) & np.isfinite(weight) & (weight > 0)
+    if not background.weighting or not good.any():
+        weight = np.ones_like(values)
+        good = np.isfinite(values)
     if not good.any():
         raise AlgorithmError("no background cell has a usable value; no polynomial can be fitted")
     box = background.bbox

@@ -315,8 +315,8 @@ def fit_background(
     bits = masked_image.mask.bitmask(*config.ignoredPixelMask, ignore_missing=True)
     statistic = config.statisticsProperty
     cells = tile_statistics(
-        masked_image.image.array,
-        masked_image.mask.array,
+        np.ascontiguousarray(masked_image.image.array, np.float32),
+        np.ascontiguousarray(masked_image.mask.array, np.int32),
         np.int32(bits),
         config.isNanSafe,
         cell_edges(height, ny),

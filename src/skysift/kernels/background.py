@@ -84,7 +84,7 @@ def _quartiles(buffer, n, index, store, counts, fractions, result):
     size = sample.size
     low = _select(sample, size, size // 4)
     high = _select(sample, size, (3 * size) // 4)
-    width = max(float(high) - float(low), 1e-6 * max(abs(float(low)), abs(float(high))), 1e-30)
+    width = max(np.float64(high) - np.float64(low), 1e-6 * max(abs(np.float64(low)), abs(np.float64(high))), 1e-30)
     origin = np.float32(low - 3.0 * width)
     scale = np.float32(_BINS / (7.0 * width))
     top = np.float32(_BINS - 1)
@@ -120,7 +120,7 @@ def _quartiles(buffer, n, index, store, counts, fractions, result):
                 break
             if not wanted[b]:
                 skipped += counts[b]
-        below = float(_select(store, kept, rank - skipped))
+        below = np.float64(_select(store, kept, rank - skipped))
         result[q] = below
         if position > rank:
             seen = 0
@@ -131,7 +131,7 @@ def _quartiles(buffer, n, index, store, counts, fractions, result):
                     break
                 if not wanted[b]:
                     skipped += counts[b]
-            above = float(_select(store, kept, rank + 1 - skipped))
+            above = np.float64(_select(store, kept, rank + 1 - skipped))
             result[q] = below + (position - rank) * (above - below)
 
 
@@ -142,7 +142,7 @@ def _moments(buffer, n, centre, half_width):
     first = 0.0
     second = 0.0
     for i in range(n):
-        d = float(buffer[i]) - centre
+        d = np.float64(buffer[i]) - centre
         w = 1.0 if np.abs(d) <= half_width else 0.0
         d *= w
         count += w
@@ -208,7 +208,7 @@ def tile_statistics(image, mask, bad_bits, nan_safe, edges_y, edges_x, with_quar
                 cell[4] = quartiles[2] - quartiles[0]
                 centre = quartiles[1]
             else:
-                centre = float(buffer[0])
+                centre = np.float64(buffer[0])
             _, cell[1], cell[2] = _moments(buffer, n, centre, np.inf)
             if with_clipped:
                 # The first clip uses the Gaussian equivalent of the interquartile range: sigma = 0.7413 IQR.

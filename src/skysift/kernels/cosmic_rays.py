@@ -14,20 +14,20 @@ def _cosmic_ray_estimate(image, variance, mask, unusable, y, x, sharpness, backg
 
     Pairs of neighbours with a bad pixel are no evidence: a dead pixel would make all its neighbours look bright.
     """
-    value = float(image[y, x])
+    value = np.float64(image[y, x])
     if not value >= 0.0 or value < -min_sigma:
         return np.nan
-    noise = np.sqrt(float(variance[y, x]))
+    noise = np.sqrt(np.float64(variance[y, x]))
     peak = value - background - c3 * noise
     above = min_sigma < 0.0
     estimate = np.nan
     for dy, dx, k in ((-1, 0, 0), (0, -1, 1), (-1, -1, 2), (-1, 1, 2)):
         if ((mask[y + dy, x + dx] | mask[y - dy, x - dx]) & unusable) != 0:
             continue
-        mean = 0.5 * (float(image[y + dy, x + dx]) + float(image[y - dy, x - dx]))
+        mean = 0.5 * (np.float64(image[y + dy, x + dx]) + np.float64(image[y - dy, x - dx]))
         above |= value >= mean + min_sigma * noise
         if np.isnan(estimate):
-            spread = 0.5 * np.sqrt(float(variance[y + dy, x + dx]) + float(variance[y - dy, x - dx]))
+            spread = 0.5 * np.sqrt(np.float64(variance[y + dy, x + dx]) + np.float64(variance[y - dy, x - dx]))
             if sharpness[k] * peak > mean - background + c3 * spread:
                 estimate = mean
     return estimate if above else np.nan
@@ -250,7 +250,7 @@ def _across_gap(image, mask, bad_bits, state, y, x, dy, dx, reach):
             if j < 0 or j >= height or i < 0 or i >= width:
                 break
             if state[j, i] == 0 and (mask[j, i] & bad_bits) == 0 and np.isfinite(image[j, i]):
-                total += float(image[j, i]) / step
+                total += np.float64(image[j, i]) / step
                 weight += 1.0 / step
                 found = True
                 break
@@ -317,8 +317,8 @@ def replacement_values(image, variance, mask, bad_bits, state, y, x, background,
                     clean = False
                     break
                 w = near if abs(step) == 1 else far
-                value += w * float(image[j, i])
-                noise += w * w * float(variance[j, i])
+                value += w * np.float64(image[j, i])
+                noise += w * w * np.float64(variance[j, i])
             if not clean or value <= background - 2.0 * np.sqrt(noise):
                 continue
             accepted += 1

@@ -70,8 +70,8 @@ def bin_image(image, mask, bad_bits, block):
                     if (mask[y, x] & bad_bits) != 0 or not np.abs(image[y, x]) <= finite:
                         continue
                     if n == 0:
-                        start = float(image[y, x])
-                    d = float(image[y, x]) - start
+                        start = np.float64(image[y, x])
+                    d = np.float64(image[y, x]) - start
                     n += 1
                     total += d
                     square += d * d
@@ -155,9 +155,9 @@ def cell_sums(values, weights, excluded, edges_y, edges_x):
                 w0 = 0.0
                 w1 = 0.0
                 for x in range(edges_x[i], edges_x[i + 1]):
-                    w = 0.0 if excluded[y, x] else float(weights[y, x])
+                    w = 0.0 if excluded[y, x] else np.float64(weights[y, x])
                     w0 += w
-                    w1 += w * float(values[y, x])
+                    w1 += w * np.float64(values[y, x])
                 sums[j, i, 0] += w0
                 sums[j, i, 1] += w1
     return sums
