@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -247,6 +249,17 @@ class TestHandedOut:
         with pytest.raises(IndexError):
             found[1]
         assert "1 footprints" in repr(found)
+
+    @pytest.mark.parametrize("touched", [False, True])
+    def test_pickling(self, touched):
+        found = FootprintSet.detect(two_blobs(6), Threshold(5))
+        if touched:
+            found[0].dilate(1)
+        again = pickle.loads(pickle.dumps(found))
+        assert again.footprints == found.footprints
+        assert again.region == found.region
+        again[1].peaks["significance"] = 4
+        assert again.arrays.peaks["significance"][1] == 4
 
     def test_heavy(self):
         pixels = masked_image(two_blobs(6))

@@ -235,6 +235,11 @@ class FootprintSet:
         for footprint, _, _ in self._out.values():
             footprint.region = region
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._out:
+            return FootprintSet, (self.footprints, self.region)
+        return FootprintSet.from_arrays, (self._arrays,)
+
     def __len__(self) -> int:
         return len(self._arrays)
 

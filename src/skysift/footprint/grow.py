@@ -72,7 +72,7 @@ def grow_runs(arrays: FootprintArrays, r: int, *, isotropic: bool = True, contro
     box = arrays.region
     if box.is_empty and arrays.y.size:
         box = Box2I.from_min_max((int(arrays.x0.min()), int(arrays.y.min())), (int(arrays.x1.max()), int(arrays.y.max()))).grown(r)
-    runs = dilate_spans(arrays.y, arrays.x0, arrays.x1, stencil.y, stencil.x0, stencil.x1, box.min_x, box.min_y, box.max_x, box.max_y)
+    runs = dilate_spans(arrays.y, arrays.x0, arrays.x1, *stencil._runs, box.min_x, box.min_y, box.max_x, box.max_y)
     return Grown(arrays, runs, stencil)
 
 

@@ -87,12 +87,13 @@ class SpanSet:
     LSST's ``SpanSet``. ``|``, ``&``, ``-`` and ``^`` are union, intersection, difference and symmetric difference.
     """
 
-    __slots__ = ("_area", "_bbox", "x0", "x1", "y")
+    __slots__ = ("_area", "_bbox", "_runs", "x0", "x1", "y")
     y: np.ndarray
     x0: np.ndarray
     x1: np.ndarray
     _area: int
     _bbox: Box2I | None
+    _runs: Runs
 
     def __init__(self, y: Any = (), x0: Any = (), x1: Any = (), *, normalized: bool = False) -> None:
         if not normalized:
@@ -102,8 +103,11 @@ class SpanSet:
                     f"the rows and columns of spans must be arrays of one length, not of shapes {y.shape}, {x0.shape}, {x1.shape}"
                 )
             y, x0, x1 = normalize_runs(y, x0, x1)
-        for name, value in (("y", y), ("x0", x0), ("x1", x1)):
-            view = np.asarray(value, dtype=np.int32).view()
+        # Kernels get the arrays themselves: to numba, arrays that cannot be written to are of another type.
+        runs = tuple(np.require(v, np.int32, ["C", "W"]) for v in (y, x0, x1))
+        object.__setattr__(self, "_runs", runs)
+        for name, values in zip(("y", "x0", "x1"), runs):
+            view = values.view()
             view.flags.writeable = False
             object.__setattr__(self, name, view)
         object.__setattr__(self, "_area", -1)
@@ -113,7 +117,7 @@ class SpanSet:
         raise AttributeError(f"a SpanSet is immutable; {name!r} cannot be set")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (np.array(self.y), np.array(self.x0), np.array(self.x1))
+        return _restore, self._runs
 
     @classmethod
     def from_box(cls, box: Box2I) -> SpanSet:
@@ -287,10 +291,6 @@ class SpanSet:
     def __repr__(self) -> str:
         return f"SpanSet({len(self)} spans, area {self.area}, {self.bbox})"
 
-    @property
-    def _runs(self) -> Runs:
-        return self.y, self.x0, self.x1
-
     def _combined(self, other: SpanSet, inside: Callable[[list[np.ndarray]], np.ndarray]) -> SpanSet:
         return SpanSet(*combine_runs([self._runs, other._runs], inside), normalized=True)
 
@@ -383,7 +383,7 @@ class SpanSet:
             return [self]
         order = np.argsort(label, kind="stable")
         ends = np.cumsum(np.bincount(label, minlength=count))
-        y, x0, x1 = self.y[order], self.x0[order], self.x1[order]
+        y, x0, x1 = (v[order] for v in self._runs)
         return [SpanSet(y[i:j], x0[i:j], x1[i:j], normalized=True) for i, j in zip([0, *ends[:-1].tolist()], ends.tolist())]
 
     @property
