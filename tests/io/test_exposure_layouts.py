@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import logging
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -287,6 +288,24 @@ def test_cutouts_keep_positions(tmp_path):
     assert np.array_equal(array.variance.array, 2 * part.variance.array)
 
 
+def test_a_part_of_a_huge_file_is_read_alone(tmp_path):
+    path, size = tmp_path / "huge.fits", 30_000
+    header = fits.Header({"SIMPLE": True, "BITPIX": -32, "NAXIS": 2, "NAXIS1": size, "NAXIS2": size})
+    content = header.tostring().encode()
+    with path.open("wb") as file:
+        file.write(content)
+        file.seek(len(content) + 4 * (20_000 * size + 15_000))
+        file.write(np.arange(1, 9, dtype=">f4").tobytes())
+        file.truncate(len(content) + 4 * size * size)
+    tracemalloc.start()
+    exposure = read_exposure(path, variance=1.0, bbox=Box2I((14_999, 19_999), (100, 50)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert exposure.image.array[1, :10].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 0]
+    assert tuple(exposure.xy0) == (14_999, 19_999)
+    assert peak < 50e6
+
+
 def test_one_plane_cubes_are_images(tmp_path):
     exposure = read_exposure(write(tmp_path / "a.fits", fits.PrimaryHDU(PIXELS[None, None])), variance=1.0)
     assert np.array_equal(exposure.image.array, PIXELS)
@@ -382,7 +401,14 @@ def test_sdss_frame(shared):
     assert str(exposure.filter_label) == "r"
     assert exposure.visit_info.exposure_time == pytest.approx(53.907456)
     assert exposure.wcs is not None
-    assert (exposure.variance.array > 0).all()
+    scatter = (np.percentile(exposure.image.array, 50) - np.percentile(exposure.image.array, 15.87)) ** 2
+    assert np.median(exposure.variance.array) == pytest.approx(scatter, rel=0.2)
+    assert np.median(exposure.variance.array) == pytest.approx((193.5 / 4.71 + 1.8225) * 0.0048**2, rel=0.05)
+    bright = np.unravel_index(exposure.image.array.argmax(), (100, 100))
+    assert exposure.variance.array[bright] > 2 * np.median(exposure.variance.array)
+    box = Box2I((10, 20), (30, 40))
+    part = read_exposure(shared / "data" / "sdss_frame" / "frame-r-001000-1-0100.fits.bz2", bbox=box)
+    np.testing.assert_array_equal(part.variance.array, exposure.variance[box].array)
 
 
 def test_decam_files(shared):

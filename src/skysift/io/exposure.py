@@ -13,7 +13,7 @@ import numpy as np
 
 from skysift.errors import InputError
 from skysift.geom import Box2I
-from skysift.io import decam, header, lsst
+from skysift.io import decam, header, lsst, sdss
 from skysift.io.components import components_from_hdus
 from skysift.io.fitsfile import describe_hdu, image_shape, open_fits, plane_shape, read_floats, read_integers
 from skysift.io.plain import Layout, find_layout, flag_unusable, mask_docs_of, mask_from_bits, mask_planes_of, variance_from
@@ -49,8 +49,9 @@ def read_exposure(
     """Read an image with all that its file, or files beside it, say about it.
 
     Known layouts: Skysift's own; LSST and HSC exposures (planes, archive of PSF, coordinates and calibration); DECam community pipeline
-    (quality and weight found beside the image); SDSS frames; any FITS file with an image, and planes of variance, weight, error, mask and
-    PSF where HDUs are named so. Compressed files (gzip, bzip2, fpack), any pixel type and byte order.
+    (quality and weight found beside the image); SDSS frames (variance from the sky and calibration they carry); any FITS file with an
+    image, and planes of variance, weight, error, mask and PSF where HDUs are named so. Compressed files (gzip, bzip2, fpack), any pixel
+    type and byte order.
 
     Parameters
     ----------
@@ -119,6 +120,8 @@ def read_exposure(
             ((value, kind) for value, kind in ((variance, "variance"), (weight, "weight"), (rms, "sigma")) if value is not None), None
         )
         plane = _read_variance(hdulist, layout, given, path, slices, shape, estimate)
+        if plane is None and layout.image is hdulist[0]:
+            plane = sdss.frame_variance(hdulist, pixels, slices)
         if plane is None or not flag_unusable(pixels, flags, plane):
             if plane is not None:
                 _log.warning("%s: no pixel has a usable variance; it is estimated from the pixels", path)
