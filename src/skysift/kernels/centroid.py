@@ -106,9 +106,9 @@ def lsst_error(sky_variance, source_variance, w, slope, curvature, tau2, peak, k
         slope_var = sky_variance / (8.0 * math.pi * w) * (1.0 - math.exp(-1.0 / w)) + source_variance / (12.0 * math.pi * w) * (
             math.exp(-1.0 / (3.0 * w)) - math.exp(-1.0 / w)
         )
-        curve_var = sky_variance / (2.0 * math.pi * w) * (
-            3.0 - 4.0 * math.exp(-0.25 / w) + math.exp(-1.0 / w)
-        ) + source_variance / (3.0 * math.pi * w) * (2.0 - 3.0 * math.exp(-1.0 / (3.0 * w)) + math.exp(-1.0 / w))
+        curve_var = sky_variance / (2.0 * math.pi * w) * (3.0 - 4.0 * math.exp(-0.25 / w) + math.exp(-1.0 / w)) + source_variance / (
+            3.0 * math.pi * w
+        ) * (2.0 - 3.0 * math.exp(-1.0 / (3.0 * w)) + math.exp(-1.0 / w))
     a = 1.0 / curvature + k / (4.0 * peak) * (1.0 - 12.0 * slope * slope / (curvature * curvature))
     b = slope / (curvature * curvature) - k / (4.0 * peak) * 8.0 * slope * slope / curvature**3
     total = slope_var * a * a + curve_var * b * b

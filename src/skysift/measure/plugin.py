@@ -47,7 +47,7 @@ class Plugin:
     """Specific flags, without the prefix and "flag_", and what they mean; the general flag always exists."""
 
     def __init__(self, config: Any = None, name: str = "") -> None:
-        self.config = self.ConfigClass() if config is None else config
+        self.config: Any = self.ConfigClass() if config is None else config
         self.name = name
 
     def fields(self, schema: Schema) -> None:

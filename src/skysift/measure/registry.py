@@ -19,7 +19,19 @@ __all__ = ["Entry", "ap_corr_names", "entry", "load_plugins", "register", "regis
 registry = pexConfig.Registry(PluginConfig)
 """Plugin classes by name, as `lsst.pex.config` knows them."""
 
-_FAMILIES = ("apertures", "centroids", "classification", "compensated", "extendedness", "flags", "fluxes", "kron", "shapes", "sky", "surroundings")
+_FAMILIES = (
+    "apertures",
+    "centroids",
+    "classification",
+    "compensated",
+    "extendedness",
+    "flags",
+    "fluxes",
+    "kron",
+    "shapes",
+    "sky",
+    "surroundings",
+)
 _P = TypeVar("_P", bound=type[Plugin])
 
 
