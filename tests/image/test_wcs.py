@@ -55,11 +55,35 @@ PLAIN = {
     "cube": BASE | TAN | {"WCSAXES": 3, "CTYPE3": "FREQ", "CRVAL3": 1.4e9, "CRPIX3": 1.0, "CD3_3": 1e6},
     "galactic": BASE | {"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"},
 }
+TPV = {
+    "CTYPE1": "RA---TPV",
+    "CTYPE2": "DEC--TPV",
+    "PV1_0": -0.002,
+    "PV1_1": 1.0067,
+    "PV1_2": 0.006,
+    "PV1_4": -0.1,
+    "PV1_5": 0.3,
+    "PV1_10": -4.0,
+    "PV1_12": 30.0,
+    "PV1_22": 100.0,
+    "PV1_38": 1000.0,
+    "PV2_1": 0.99,
+    "PV2_2": 0.004,
+    "PV2_6": 0.2,
+    "PV2_8": 3.0,
+    "PV2_16": -20.0,
+    "PV2_30": 500.0,
+}
+PLAIN |= {
+    "tpv": BASE | TPV,
+    "galactic tpv": BASE | TPV | {"CTYPE1": "GLON-TPV", "CTYPE2": "GLAT-TPV"},
+}
 OTHER = {
     "car": NO_CD | {"CTYPE1": "RA---CAR", "CTYPE2": "DEC--CAR", "CDELT1": -5e-5, "CDELT2": 5e-5, "CRVAL2": 0.0},
     "gls": NO_CD | {"CTYPE1": "RA---GLS", "CTYPE2": "DEC--GLS", "CDELT1": -5e-5, "CDELT2": 5e-5},
     "swapped": BASE | {"CTYPE1": "DEC--TAN", "CTYPE2": "RA---TAN", "CRVAL1": 2.2, "CRVAL2": 150.1},
-    "tpv": BASE | {"CTYPE1": "RA---TPV", "CTYPE2": "DEC--TPV", "PV1_1": 1.01, "PV2_1": 0.99, "PV1_5": 0.02},
+    "radial tpv": BASE | {"CTYPE1": "RA---TPV", "CTYPE2": "DEC--TPV", "PV1_1": 1.01, "PV2_1": 0.99, "PV1_3": 0.02},
+    "tan with pv": BASE | TAN | {"PV1_1": 1.0, "PV2_1": 1.0, "PV1_7": 0.5},
     "zea galactic": BASE | {"CTYPE1": "GLON-ZEA", "CTYPE2": "GLAT-ZEA"},
     "fk4": BASE | TAN | {"RADESYS": "FK4", "EQUINOX": 1950.0},
     "zea cube": BASE
@@ -141,6 +165,17 @@ def test_tan_by_hand():
     assert wcs == SkyWcs.tan((30.0, -40.0), (10.0, 20.0), [[-1e-4, 0], [0, 1e-4]])
     ra, _dec = wcs.pixel_to_sky(9.0, 20.0)
     assert ra > wcs.sky_origin.ra
+
+
+def test_tpv_cards_that_are_absent_are_those_of_no_distortion():
+    types = {"CTYPE1": "RA---TPV", "CTYPE2": "DEC--TPV"}
+    x, y = positions()
+    plain = SkyWcs.from_header(PLAIN["tan"]).pixel_to_sky(x, y)
+    assert separation(SkyWcs.from_header(BASE | types).pixel_to_sky(x, y), plain).max() < 1e-9
+    bent = SkyWcs.from_header(BASE | types | {"PV1_5": 0.3})
+    given_ones = SkyWcs.from_header(BASE | types | {"PV1_1": 1.0, "PV1_5": 0.3, "PV2_1": 1.0})
+    assert bent == given_ones
+    assert separation(bent.pixel_to_sky(x, y), plain).max() > 0.1
 
 
 def test_positions_that_have_no_counterpart():

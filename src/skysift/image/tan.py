@@ -1,4 +1,4 @@
-"""The tangent-plane projection, with or without SIP distortion, in plain numpy."""
+"""The tangent-plane projection, with or without SIP or TPV distortion, in plain numpy."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from skysift.errors import InputError
+from skysift.image.distortion import Polynomials, distort, tpv_to_cards, undistort
 from skysift.image.wcs import Positions, SkyWcs, sky_to_vector, vector_to_sky
 
 __all__ = ["FRAMES", "TanWcs", "frame_rotation"]
 
 _ARCSEC = math.radians(1.0 / 3600.0)
-_MAX_ITERATIONS = 20
 
 FRAMES = ("ICRS", "FK5", "GALACTIC")
 
@@ -50,8 +50,12 @@ def frame_rotation(frame: str) -> np.ndarray:
     return to_fk5.T @ to_galactic.T
 
 
+def _as_arrays(pair: tuple[Any, Any] | None) -> Polynomials | None:
+    return None if pair is None else (np.array(pair[0], dtype=np.float64), np.array(pair[1], dtype=np.float64))
+
+
 class TanWcs(SkyWcs):
-    """Gnomonic projection (Calabretta & Greisen 2002), with the SIP polynomials of Shupe et al. (2005) where given.
+    """Gnomonic projection (Calabretta & Greisen 2002), with the SIP polynomials of Shupe et al. (2005) or those of the TPV convention where given.
 
     Parameters
     ----------
@@ -63,6 +67,8 @@ class TanWcs(SkyWcs):
         Array (2, 2): degrees per pixel.
     sip
         Polynomials ``(a, b)``, each (order + 1, order + 1) with ``a[p, q]`` the coefficient of ``u^p v^q``, or None.
+    tpv
+        Shifts on the tangent plane, degrees, in the same form (`skysift.image.distortion.tpv_from_cards`), or None.
     sip_inverse
         Polynomials ``(ap, bp)``, kept for the header alone; the inverse is computed by iteration.
     frame
@@ -73,7 +79,7 @@ class TanWcs(SkyWcs):
     Raises
     ------
     InputError
-        If the matrix is singular or a number is not finite.
+        If the matrix is singular, a number is not finite, or both distortions are given.
     """
 
     def __init__(
@@ -83,6 +89,7 @@ class TanWcs(SkyWcs):
         cd_deg: Any,
         *,
         sip: tuple[Any, Any] | None = None,
+        tpv: tuple[Any, Any] | None = None,
         sip_inverse: tuple[Any, Any] | None = None,
         frame: str = "ICRS",
         lonpole_deg: float | None = None,
@@ -92,11 +99,14 @@ class TanWcs(SkyWcs):
         self.cd_deg = np.array(cd_deg, dtype=np.float64)
         self.frame = frame
         self.lonpole_deg = lonpole_deg
-        self.sip = None if sip is None else tuple(np.array(c, dtype=np.float64) for c in sip)
-        self.sip_inverse = None if sip_inverse is None else tuple(np.array(c, dtype=np.float64) for c in sip_inverse)
+        self.sip, self.tpv, self.sip_inverse = (_as_arrays(pair) for pair in (sip, tpv, sip_inverse))
+        if self.sip is not None and self.tpv is not None:
+            raise InputError("a WCS has either SIP or TPV polynomials, not both")
         if self.cd_deg.shape != (2, 2):
             raise InputError(f"the CD matrix of a WCS is 2 x 2, not of shape {self.cd_deg.shape}")
-        numbers = [*self.crval_deg, *self.crpix, *self.cd_deg.ravel(), *(np.concatenate([c.ravel() for c in self.sip]) if self.sip else ())]
+        numbers = np.concatenate(
+            [self.crval_deg, self.crpix, self.cd_deg.ravel(), *(c.ravel() for c in (*(self.sip or ()), *(self.tpv or ())))]
+        )
         if not np.isfinite(numbers).all():
             raise InputError("the WCS has a value that is not finite")
         scale = np.abs(self.cd_deg).max()
@@ -120,51 +130,25 @@ class TanWcs(SkyWcs):
         return np.stack([c * east - s * north, s * east + c * north, centre], axis=1)
 
     @property
+    def _kind(self) -> str:
+        return "TPV" if self.tpv is not None else "TAN-SIP" if self.sip is not None else "TAN"
+
+    @property
     def pixel_origin(self) -> tuple[float, float]:
         """PARENT pixel of the reference."""
         return self.crpix
-
-    def _distorted(self, u: np.ndarray, v: np.ndarray) -> Positions:
-        """Focal-plane pixels after the SIP distortion."""
-        if self.sip is None:
-            return u, v
-        from numpy.polynomial.polynomial import polyval2d
-
-        a, b = self.sip
-        return u + polyval2d(u, v, a), v + polyval2d(u, v, b)
-
-    def _undistorted(self, u: np.ndarray, v: np.ndarray) -> Positions:
-        """Inverse of `_distorted` by Newton's method; NaN where it does not converge."""
-        if self.sip is None:
-            return u, v
-        from numpy.polynomial.polynomial import polyder, polyval2d
-
-        a, b = self.sip
-        derivatives = [polyder(c, axis=axis) for c in (a, b) for axis in (0, 1)]
-        guess_u, guess_v = u.copy(), v.copy()
-        error = np.full(u.shape, np.inf)
-        with np.errstate(all="ignore"):
-            for _ in range(_MAX_ITERATIONS):
-                du = u - guess_u - polyval2d(guess_u, guess_v, a)
-                dv = v - guess_v - polyval2d(guess_u, guess_v, b)
-                au, av, bu, bv = (polyval2d(guess_u, guess_v, c) for c in derivatives)
-                determinant = (1.0 + au) * (1.0 + bv) - av * bu
-                step_u = ((1.0 + bv) * du - av * dv) / determinant
-                step_v = ((1.0 + au) * dv - bu * du) / determinant
-                guess_u, guess_v = guess_u + step_u, guess_v + step_v
-                error = np.abs(step_u) + np.abs(step_v)
-                if not (error > 1e-9).any():
-                    break
-            good = error <= 1e-6
-        return np.where(good, guess_u, np.nan), np.where(good, guess_v, np.nan)
 
     def pixel_to_sky(self, x: Any, y: Any) -> Positions:
         """See `SkyWcs.pixel_to_sky`."""
         x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
         with np.errstate(invalid="ignore", over="ignore"):
-            u, v = self._distorted(x - self.crpix[0], y - self.crpix[1])
+            u, v = x - self.crpix[0], y - self.crpix[1]
+            if self.sip is not None:
+                u, v = distort(u, v, self.sip)
             xi = self._cd[0, 0] * u + self._cd[0, 1] * v
             eta = self._cd[1, 0] * u + self._cd[1, 1] * v
+            if self.tpv is not None:
+                xi, eta = np.radians(distort(np.degrees(xi), np.degrees(eta), self.tpv))
             m = self._to_sky
             return vector_to_sky(np.stack([m[i, 0] * xi + m[i, 1] * eta + m[i, 2] for i in range(3)]))
 
@@ -177,15 +161,19 @@ class TanWcs(SkyWcs):
         with np.errstate(invalid="ignore", divide="ignore"):
             r = np.where(r > 1e-8, r, np.nan)
             xi, eta = p / r, q / r
+        if self.tpv is not None:
+            tolerance = 1e-6 * math.sqrt(abs(np.linalg.det(self.cd_deg)))
+            xi, eta = np.radians(undistort(np.degrees(xi), np.degrees(eta), self.tpv, tolerance))
         u = self._cd_inverse[0, 0] * xi + self._cd_inverse[0, 1] * eta
         v = self._cd_inverse[1, 0] * xi + self._cd_inverse[1, 1] * eta
-        u, v = self._undistorted(u, v)
+        if self.sip is not None:
+            u, v = undistort(u, v, self.sip, 1e-6)
         return u + self.crpix[0], v + self.crpix[1]
 
     def to_header(self, xy0: Sequence[float] = (0, 0)) -> dict[str, Any]:
         """See `SkyWcs.to_header`."""
         names = ("GLON", "GLAT") if self.frame == "GALACTIC" else ("RA--", "DEC-")
-        suffix = "-TAN-SIP" if self.sip is not None else "-TAN"
+        suffix = f"-{self._kind}"
         cards: dict[str, Any] = {
             "CTYPE1": names[0] + suffix,
             "CTYPE2": names[1] + suffix,
@@ -207,7 +195,7 @@ class TanWcs(SkyWcs):
             for name, c in zip(names_, polynomials or (), strict=False):
                 cards[f"{name}_ORDER"] = c.shape[0] - 1
                 cards |= {f"{name}_{p}_{q}": float(c[p, q]) for p, q in zip(*np.nonzero(c), strict=True)}
-        return cards
+        return cards | (tpv_to_cards(self.tpv) if self.tpv is not None else {})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TanWcs) and self.to_header() == other.to_header()
@@ -215,5 +203,4 @@ class TanWcs(SkyWcs):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        kind = "TAN-SIP" if self.sip is not None else "TAN"
-        return f"TanWcs({kind}, {self.frame}, {self.crval_deg} deg at pixel {self.crpix})"
+        return f"TanWcs({self._kind}, {self.frame}, {self.crval_deg} deg at pixel {self.crpix})"

@@ -195,7 +195,7 @@ class SkyWcs(ABC):
     def from_header(header: Mapping[str, Any], xy0: Sequence[float] = (0, 0)) -> SkyWcs | None:
         """WCS of a FITS header.
 
-        TAN and TAN-SIP in ICRS, FK5 J2000 or galactic coordinates are computed here; all else is left to `astropy.wcs`.
+        TAN, TAN-SIP and TPV in ICRS, FK5 J2000 or galactic coordinates are computed here; all else is left to `astropy.wcs`.
 
         Parameters
         ----------

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from skysift.errors import InputError
+from skysift.image.distortion import tpv_from_cards
 from skysift.image.tan import TanWcs
 from skysift.image.wcs import SkyWcs
 
 __all__ = ["wcs_from_header"]
 
 _AXES = {("RA--", "DEC-"): "EQUATORIAL", ("GLON", "GLAT"): "GALACTIC"}
-_DISTORTION = re.compile(r"^(PV[12]_\d+|CPDIS[12]|CPERR[12]|D2IM.*|DP[12].*|DQ[12].*|CQDIS[12]|WAT\d_\d+)$")
+_PV = re.compile(r"^PV([12])_(\d+)$")
+_DISTORTION = re.compile(r"^(CPDIS[12]|CPERR[12]|D2IM.*|DP[12].*|DQ[12].*|CQDIS[12])$")
 _CELESTIAL = re.compile(r"^(RA--|DEC-|[A-Z]LON|[A-Z]LAT|[A-Z]{2}LN|[A-Z]{2}LT)")
 
 
@@ -53,7 +55,8 @@ def _by_astropy(header: Mapping[str, Any], xy0: Sequence[float]) -> SkyWcs | Non
 def _plain_tan(header: Mapping[str, Any], xy0: Sequence[float]) -> TanWcs | None:
     """The WCS if it is a tangent plane that `TanWcs` can express, else None."""
     ctypes = _text(header, "CTYPE1"), _text(header, "CTYPE2")
-    if {ctype[4:] for ctype in ctypes} - {"-TAN", "-TAN-SIP"}:
+    projections = {ctype[4:] for ctype in ctypes}
+    if projections - {"-TAN", "-TAN-SIP"} and projections != {"-TPV"}:
         return None
     kind = _AXES.get((ctypes[0][:4], ctypes[1][:4]))
     if kind is None or {_text(header, "CUNIT1"), _text(header, "CUNIT2")} - {"", "DEG", "DEGREE", "DEGREES"}:
@@ -67,12 +70,17 @@ def _plain_tan(header: Mapping[str, Any], xy0: Sequence[float]) -> TanWcs | None
     crpix = [_number(header, f"CRPIX{i}", 0.0) - 1.0 + xy0[i - 1] for i in (1, 2)]
     crval = [_number(header, f"CRVAL{i}", 0.0) for i in (1, 2)]
     lonpole = _number(header, "LONPOLE", math.nan)
+    pv = {(int(m[1]), int(m[2])): _number(header, str(key), 0.0) for key in header if (m := _PV.match(str(key)))}
+    tpv = tpv_from_cards(pv)
+    if tpv is None or (pv and projections != {"-TPV"}):
+        return None
     sip, inverse = (_polynomials(header, *names) for names in (("A", "B"), ("AP", "BP")))
     return TanWcs(
         crval,
         crpix,
         _cd_matrix(header),
         sip=sip,
+        tpv=tpv if projections == {"-TPV"} else None,
         sip_inverse=inverse if sip is not None else None,
         frame=frame,
         lonpole_deg=None if math.isnan(lonpole) else lonpole,
