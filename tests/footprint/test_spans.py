@@ -269,7 +269,7 @@ class TestTransform:
         assert SpanSet.from_shape(5).transformed_by(AffineTransform(translation=(math.nan, 0))).is_empty
 
     def test_absurd_scale(self):
-        with pytest.raises(InputError, match="scale"):
+        with pytest.raises(InputError, match="would span"):
             SpanSet.from_shape(50).transformed_by(LinearTransform.scaling(1000.0))
 
 
@@ -284,6 +284,17 @@ class TestTransform:
         lambda: SpanSet.from_shape(2).flatten(np.zeros((9, 9))),
         lambda: SpanSet.from_shape(2, offset=(4, 4)).unflatten_into(np.zeros((9, 9)), np.zeros(4)),
         lambda: SpanSet.from_shape(2).flatten(np.zeros(9)),
+        lambda: SpanSet([0], [0], [2**40]),
+        lambda: SpanSet([0], [np.nan], [3]),
+        lambda: SpanSet.from_shape(10**9),
+        lambda: SpanSet.from_ellipse(Axes(1e9, 1e9, 0.0)),
+        lambda: SpanSet.from_ellipse(Axes(1e150, 1.0, 0.5)),
+        lambda: SpanSet.from_ellipse(Axes(1.0, 1.0, 0.5), (1e18, 0.0)),
+        lambda: SpanSet.from_shape(2).shifted_by(2**40, 0),
+        lambda: SpanSet([-(10**9), 10**9], [-(10**9), 10**9], [-(10**9), 10**9]).dilated(1),
+        lambda: SpanSet([-(10**9), 10**9], [-(10**9), 10**9], [-(10**9), 10**9]).eroded(1),
+        lambda: SpanSet([-(10**9), 10**9], [-(10**9), 10**9], [-(10**9), 10**9]).as_array(),
+        lambda: SpanSet([-(10**9), 10**9], [-(10**9), 10**9], [-(10**9), 10**9]).unflatten([1, 2]),
     ],
 )
 def test_errors_are_one_line(make):

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from skysift.errors import InputError
+from skysift.footprint.arguments import array_and_origin
 from skysift.footprint.arrays import FootprintArrays, flatten_footprints
 from skysift.footprint.footprint import Footprint
 from skysift.footprint.grow import FootprintControl, Grown, grow_runs, join
 from skysift.footprint.heavy import HeavyControl, make_heavy_footprint
 from skysift.footprint.peaks import PEAK_DTYPE, make_peaks
-from skysift.footprint.spans import SpanSet, array_and_origin
+from skysift.footprint.spans import SpanSet
 from skysift.footprint.threshold import Threshold
 from skysift.geom import Box2I
 

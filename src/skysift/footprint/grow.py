@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skysift.errors import InputError
+from skysift.footprint.arguments import checked_box
 from skysift.footprint.arrays import FootprintArrays
 from skysift.footprint.runs import Runs, combine_runs
 from skysift.footprint.spans import SpanSet
@@ -72,6 +73,7 @@ def grow_runs(arrays: FootprintArrays, r: int, *, isotropic: bool = True, contro
     box = arrays.region
     if box.is_empty and arrays.y.size:
         box = Box2I.from_min_max((int(arrays.x0.min()), int(arrays.y.min())), (int(arrays.x1.max()), int(arrays.y.max()))).grown(r)
+        checked_box(box, "the grown footprints")
     runs = dilate_spans(arrays.y, arrays.x0, arrays.x1, *stencil._runs, box.min_x, box.min_y, box.max_x, box.max_y)
     return Grown(arrays, runs, stencil)
 

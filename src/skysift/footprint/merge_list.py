@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skysift.errors import InputError
+from skysift.footprint.arguments import checked_box
 from skysift.footprint.arrays import FootprintArrays, flatten_footprints
 from skysift.footprint.footprint_set import FootprintSet
 from skysift.footprint.peaks import PEAK_DTYPE
@@ -126,7 +127,7 @@ class FootprintMergeList:
             return
         box = Box2I.from_min_max((int(new.x0.min()), int(new.y.min())), (int(new.x1.max()), int(new.y.max()))).including(self._box)
         if box != self._box:
-            labels = np.zeros(box.shape, np.int32)
+            labels = np.zeros(checked_box(box, "the image of all footprints").shape, np.int32)
             labels[self._box.slices(box.min)] = self._labels
             self._labels, self._box = labels, box
 

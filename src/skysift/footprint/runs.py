@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["Runs", "combine_runs", "concatenate_ranges", "normalize_runs"]
+__all__ = ["Runs", "combine_runs", "concatenate_ranges", "normalize_runs", "runs_of_array"]
 
 Runs = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -91,3 +91,26 @@ def normalize_runs(y: np.ndarray, x0: np.ndarray, x1: np.ndarray) -> Runs:
     """
     full = x1 >= x0
     return combine_runs([(y[full], x0[full], x1[full])], lambda counts: counts[0] > 0)
+
+
+def runs_of_array(inside: np.ndarray, x: int, y: int) -> Runs:
+    """Runs of the true elements of an array.
+
+    Parameters
+    ----------
+    inside
+        bool (h, w).
+    x, y
+        Position of its first element.
+
+    Returns
+    -------
+    y, x0, x1
+        int32 arrays in raster order, neither overlapping nor touching.
+    """
+    padded = np.zeros((inside.shape[0], inside.shape[1] + 2), np.int8)
+    padded[:, 1:-1] = inside
+    step = np.diff(padded, axis=1)
+    row, start = np.nonzero(step == 1)
+    end = np.nonzero(step == -1)[1]
+    return (row + y).astype(np.int32), (start + x).astype(np.int32), (end + x - 1).astype(np.int32)

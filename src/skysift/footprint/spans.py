@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skysift.errors import InputError
-from skysift.footprint.runs import Runs, combine_runs, concatenate_ranges, normalize_runs
+from skysift.footprint.arguments import MAX_AREA, MAX_POSITION, array_and_origin, checked_box, whole_numbers
+from skysift.footprint.runs import Runs, combine_runs, concatenate_ranges, normalize_runs, runs_of_array
 from skysift.geom import Axes, Box2D, Box2I, Point2D, Quadrupole
 
 __all__ = ["Span", "SpanSet"]
 
-# A transformed set may cover far more pixels than the set; beyond this many it is taken for a mistake.
-MAX_TRANSFORMED_AREA = 2**31
+# A transformed set is worked out in blocks of about this many pixels.
 BLOCK_AREA = 2**22
 
 
@@ -30,41 +30,6 @@ class Span(NamedTuple):
     def width(self) -> int:
         """Number of pixels."""
         return self.x1 - self.x0 + 1
-
-
-def array_and_origin(image: Any, xy0: tuple[int, int] | None = None) -> tuple[np.ndarray, int, int]:
-    """Array of an image-like object, and the PARENT position of its first element.
-
-    Parameters
-    ----------
-    image
-        An array, or an object with `array` and `xy0`.
-    xy0
-        Position ``(x, y)`` of the first element; None: the image's own, (0, 0) for an array.
-
-    Returns
-    -------
-    array
-        The pixels themselves, at least two dimensions.
-    x, y
-        The position.
-    """
-    if xy0 is None:
-        xy0 = getattr(image, "xy0", (0, 0))
-    array = image.array if hasattr(image, "array") else np.asarray(image)
-    if array.ndim < 2:
-        raise InputError(f"an array of shape {array.shape} is not an image; pixels are indexed [y, x]")
-    return array, int(xy0[0]), int(xy0[1])
-
-
-def _runs_of_rows(inside: np.ndarray, x: int, y: int) -> Runs:
-    """Runs of a boolean array (h, w) whose first element is at `x`, `y`."""
-    padded = np.zeros((inside.shape[0], inside.shape[1] + 2), np.int8)
-    padded[:, 1:-1] = inside
-    step = np.diff(padded, axis=1)
-    row, start = np.nonzero(step == 1)
-    end = np.nonzero(step == -1)[1]
-    return (row + y).astype(np.int32), (start + x).astype(np.int32), (end + x - 1).astype(np.int32)
 
 
 class SpanSet:
@@ -97,11 +62,13 @@ class SpanSet:
 
     def __init__(self, y: Any = (), x0: Any = (), x1: Any = (), *, normalized: bool = False) -> None:
         if not normalized:
-            y, x0, x1 = (np.atleast_1d(np.asarray(v, dtype=np.int64)) for v in (y, x0, x1))
+            y, x0, x1 = (np.atleast_1d(whole_numbers(v)) for v in (y, x0, x1))
             if not (y.shape == x0.shape == x1.shape and y.ndim == 1):
                 raise InputError(
                     f"the rows and columns of spans must be arrays of one length, not of shapes {y.shape}, {x0.shape}, {x1.shape}"
                 )
+            if y.size and max(np.abs(v).max() for v in (y, x0, x1)) > MAX_POSITION:
+                raise InputError(f"spans reach beyond {MAX_POSITION} pixels from the origin")
             y, x0, x1 = normalize_runs(y, x0, x1)
         # Kernels get the arrays themselves: to numba, arrays that cannot be written to are of another type.
         runs = tuple(np.require(v, np.int32, ["C", "W"]) for v in (y, x0, x1))
@@ -141,11 +108,12 @@ class SpanSet:
         Raises
         ------
         InputError
-            If the radius is negative or the stencil is unknown.
+            If the radius is negative or absurd, or the stencil is unknown.
         """
         r = int(r)
         if r < 0:
             raise InputError(f"radius {r} is negative")
+        checked_box(Box2I((-r, -r), (2 * r + 1, 2 * r + 1)), f"a stencil of radius {r}")
         dy = np.arange(-r, r + 1)
         kind = str(stencil).lower()
         if kind == "circle":
@@ -174,6 +142,11 @@ class SpanSet:
         -------
         SpanSet
             Empty if the ellipse, not being finite, encloses nothing.
+
+        Raises
+        ------
+        InputError
+            If it is absurdly large.
         """
         q = ellipse if isinstance(ellipse, Quadrupole) else ellipse.quadrupole
         xc, yc = float(center[0]), float(center[1])
@@ -186,6 +159,10 @@ class SpanSet:
             square = q.ixx - q.ixy * slope
             tilt = square / q.iyy
         r = math.sqrt(q.iyy)
+        if max(abs(xc), abs(yc)) + math.sqrt(q.ixx) + r > MAX_POSITION or q.ixx * q.iyy > MAX_AREA**2 / 16 or r > math.sqrt(MAX_AREA):
+            raise InputError(
+                f"an ellipse of {2 * math.sqrt(q.ixx):.3g} x {2 * r:.3g} pixels at ({xc:.6g}, {yc:.6g}) is no shape in an image"
+            )
         y = np.arange(math.ceil(yc - r) - 1, math.floor(yc + r) + 2)
         dy = y - yc
         y, dy = y[np.abs(dy) <= r * (1 + 1e-12)], dy[np.abs(dy) <= r * (1 + 1e-12)]
@@ -208,7 +185,7 @@ class SpanSet:
         inside = np.asarray(array)
         if inside.ndim != 2:
             raise InputError(f"an array of shape {inside.shape} is not a mask; pixels are indexed [y, x]")
-        return cls(*_runs_of_rows(inside != 0, int(xy0[0]), int(xy0[1])), normalized=True)
+        return cls(*runs_of_array(inside != 0, int(xy0[0]), int(xy0[1])), normalized=True)
 
     @classmethod
     def from_mask(cls, mask: Any, bits: int = -1) -> SpanSet:
@@ -308,6 +285,8 @@ class SpanSet:
 
     def shifted_by(self, dx: int, dy: int) -> SpanSet:
         """The set moved by whole pixels."""
+        if max(abs(dx), abs(dy)) > MAX_POSITION:
+            raise InputError(f"a shift by ({dx}, {dy}) pixels leads out of every image")
         dx32, dy32 = np.int32(dx), np.int32(dy)
         return SpanSet(self.y + dy32, self.x0 + dx32, self.x1 + dx32, normalized=True)
 
@@ -343,6 +322,7 @@ class SpanSet:
     def _dilated(self, stencil: SpanSet, clip: Box2I) -> SpanSet:
         from skysift.kernels.spans import dilate_spans
 
+        checked_box(clip, f"the dilation of {self}")
         return SpanSet(*dilate_spans(*self._runs, *stencil._runs, clip.min_x, clip.min_y, clip.max_x, clip.max_y), normalized=True)
 
     def eroded(self, r: int | SpanSet, stencil: str = "circle") -> SpanSet:
@@ -367,6 +347,7 @@ class SpanSet:
         window = Box2I.from_min_max((a.min_x - b.min_x, a.min_y - b.min_y), (a.max_x - b.max_x, a.max_y - b.max_y))
         if self.is_empty or window.is_empty:
             return SpanSet()
+        checked_box(a, f"the erosion of {self}")
         # Erosion is dilation of the complement by the reflected stencil; inside the window it asks for nothing beyond the bounding box.
         outside = SpanSet.from_box(a) - self
         reflected = SpanSet(-s.y[::-1], -s.x1[::-1], -s.x0[::-1])
@@ -412,7 +393,7 @@ class SpanSet:
         Raises
         ------
         InputError
-            If the result would span more than 2**31 pixels.
+            If the result would span more than 2**32 pixels.
         """
         if self.is_empty:
             return self
@@ -424,14 +405,13 @@ class SpanSet:
         if not np.all(np.isfinite([x, y])) or not np.all(np.hypot(*(back - corners)) <= 1.0):
             return SpanSet()
         target = Box2I.from_min_max((math.floor(x.min()), math.floor(y.min())), (math.ceil(x.max()), math.ceil(y.max())))
-        if target.area > MAX_TRANSFORMED_AREA:
-            raise InputError(f"the transformed set would span {target.width} x {target.height} pixels; check the scale of the transform")
+        checked_box(target, "the transformed set")
         rows = max(1, BLOCK_AREA // target.width)
         parts: list[Runs] = []
         for start in range(target.min_y, target.end_y, rows):
             yy, xx = np.mgrid[start : min(start + rows, target.end_y), target.min_x : target.end_x]
             u, v = inverse(xx, yy)
-            parts.append(_runs_of_rows(self.contains(np.asarray(u), np.asarray(v)), target.min_x, start))
+            parts.append(runs_of_array(self.contains(np.asarray(u), np.asarray(v)), target.min_x, start))
         return SpanSet(*(np.concatenate(v) for v in zip(*parts)), normalized=True)
 
     def pixel_index(self, x: Any, y: Any) -> np.ndarray:
@@ -541,6 +521,7 @@ class SpanSet:
             (height, width, ...) with the type of `values`; its first element is at ``bbox.min``.
         """
         values = np.asarray(values)
+        checked_box(self.bbox, f"the image of {self}")
         target = np.full((*self.bbox.shape, *values.shape[1:]), fill, dtype=values.dtype)
         self.unflatten_into(target, values, self.bbox.min)
         return target
@@ -601,6 +582,7 @@ class SpanSet:
         if xy0 is None:
             xy0 = self.bbox.min if shape is None else (0, 0)
         box = Box2I.from_shape(self.bbox.shape if shape is None else shape, xy0)
+        checked_box(box, f"the array of {self}")
         inside = np.zeros(box.shape if shape is None else shape, bool)
         inside[self.clipped_to(box)._local_indices(inside.shape, *map(int, xy0))] = True
         return inside
