@@ -77,6 +77,25 @@ def test_large_samples():
         assert (mean, stdev**2, n) == (pytest.approx(expected[0], abs=1e-9), pytest.approx(expected[1]), expected[2])
 
 
+@pytest.mark.parametrize("n", [1023, 1024, 1025, 4096, 5000])
+def test_values_in_an_awkward_order(n):
+    rng = np.random.default_rng(n)
+    values = rng.normal(10.0, 2.0, n).astype(np.float32)
+    striped = values.copy()
+    striped[:: n // 256] += 1000.0
+    for sample in (
+        striped,
+        np.sort(values),
+        np.sort(values)[::-1].copy(),
+        np.round(values),
+        np.where(values > 10, 1.0, 2.0),
+        np.repeat(values[:2], n // 2),
+    ):
+        mean, stdev, kept = clipped_stats(sample)
+        expected = clip_in_numpy(sample, 3.0, 3)
+        assert (mean, stdev**2, kept) == (pytest.approx(expected[0]), pytest.approx(expected[1], rel=1e-5, abs=1e-9), expected[2])
+
+
 def test_outliers_are_clipped():
     rng = np.random.default_rng(4)
     values = rng.normal(100.0, 5.0, 10000)

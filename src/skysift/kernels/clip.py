@@ -10,6 +10,7 @@ from numba import njit
 __all__ = ["clip_moments", "clip_sample", "quantile_sample", "select_quantile"]
 
 IQR_TO_SIGMA = 0.741301109252801
+SAMPLE = 256
 
 
 @njit(cache=True, nogil=True)
@@ -57,13 +58,67 @@ def select_quantile(work, n, fraction, low):
 
 
 @njit(cache=True, nogil=True)
-def clip_moments(values, weights, work, n, nsigma, niter):
-    """Clipped mean and variance of values[:n]; returns also the number kept and the last centre and half width."""
+def _quartiles(values, n, work):
+    """Quartiles of values[:n], in linear time.
+
+    A sample of the values brackets each quartile, one pass without unpredictable branches collects the values in the brackets, and only those are
+    searched. A quartile that its bracket misses is searched for among all.
+    """
+    result = np.empty(3)
+    if n < 4 * SAMPLE:
+        for i in range(n):
+            work[0, i] = values[i]
+        low = 0
+        for j in range(3):
+            result[j], low = select_quantile(work[0], n, 0.25 * (j + 1), low)
+        return result[0], result[1], result[2]
+    stride = n // SAMPLE
+    for i in range(SAMPLE):
+        work[0, i] = values[i * stride]
+    bounds = np.empty(6, dtype=values.dtype)
+    low = 0
+    for j in range(3):
+        fraction = 0.25 * (j + 1)
+        margin = 3.0 * math.sqrt(fraction * (1.0 - fraction) * SAMPLE)
+        for side in range(2):
+            rank = int(fraction * SAMPLE + (2 * side - 1) * margin)
+            bounds[2 * j + side] = _select(work[0], rank, low, SAMPLE - 1)
+            low = rank
+    a0, a1, b0, b1, c0, c1 = bounds
+    na = nb = nc = below_a = below_b = below_c = 0
     for i in range(n):
-        work[i] = values[i]
-    q1, low = select_quantile(work, n, 0.25, 0)
-    centre, low = select_quantile(work, n, 0.5, low)
-    q3, low = select_quantile(work, n, 0.75, low)
+        v = values[i]
+        work[0, na] = v
+        work[1, nb] = v
+        work[2, nc] = v
+        na += (v >= a0) & (v <= a1)
+        nb += (v >= b0) & (v <= b1)
+        nc += (v >= c0) & (v <= c1)
+        below_a += v < a0
+        below_b += v < b0
+        below_c += v < c0
+    for j, inside, below in ((0, na, below_a), (1, nb, below_b), (2, nc, below_c)):
+        position = 0.25 * (j + 1) * (n - 1)
+        k = int(position)
+        rank = k - below
+        if rank >= 0 and rank + 1 < inside:
+            row = work[j]
+            value = np.float64(_select(row, rank, 0, inside - 1))
+            upper = row[rank + 1]
+            for i in range(rank + 2, inside):
+                upper = min(upper, row[i])
+            result[j] = value + (position - k) * (np.float64(upper) - value)
+        else:
+            for i in range(n):
+                work[j, i] = values[i]
+            result[j] = select_quantile(work[j], n, 0.25 * (j + 1), 0)[0]
+    return result[0], result[1], result[2]
+
+
+@njit(cache=True, nogil=True)
+def clip_moments(values, weights, work, n, nsigma, niter):
+    """Clipped mean and variance of values[:n]; returns also the number kept and the last centre and half width. `work` has three rows of n or more."""
+    q1, centre, q3 = _quartiles(values, n, work)
     first = nsigma * IQR_TO_SIGMA * (q3 - q1)
     half = first
     weighted = weights.size > 0
@@ -122,7 +177,7 @@ def clip_sample(values, weights, nsigma, niter):
     centre, half_width : float
         What was kept in the last pass.
     """
-    work = np.empty_like(values)
+    work = np.empty((3, values.size), dtype=values.dtype)
     return clip_moments(values, weights, work, values.size, nsigma, niter)
 
 

@@ -40,7 +40,7 @@ def noise_cells(image, usable, cell, step, lag):
     result = np.full((3, ny, nx), np.nan)
     room = ((cell + step - 1) // step) * cell
     sample = np.empty((3, room), dtype=np.float32)
-    work = np.empty(room, dtype=np.float32)
+    work = np.empty((3, room), dtype=np.float32)
     none = np.empty(0, dtype=np.float32)
     count = np.zeros(3, dtype=np.int64)
     masked = usable.size > 0
