@@ -101,7 +101,7 @@ def flatten_footprints(footprints: Sequence[Footprint | None], region: Box2I | N
     if len(kinds) > 1:
         raise InputError(f"the peaks of these footprints have different columns: {' and '.join(str(kind.names) for kind in kinds)}")
     peaks = [f.peaks.array for f in full if len(f.peaks)]
-    y, x0, x1 = (np.concatenate([np.empty(0, np.int32), *(getattr(f.spans, name) for f in full)]) for name in ("y", "x0", "x1"))
+    y, x0, x1 = (np.concatenate([np.empty(0, np.int32), *(f.spans._runs[k] for f in full)]) for k in range(3))
     return FootprintArrays(
         y,
         x0,

@@ -42,20 +42,12 @@ class SpanSet:
     normalized
         The runs are sorted and disjoint already and need no work.
 
-    Attributes
-    ----------
-    y, x0, x1 : ndarray
-        int32 (n,), not writable.
-
     Notes
     -----
     LSST's ``SpanSet``. ``|``, ``&``, ``-`` and ``^`` are union, intersection, difference and symmetric difference.
     """
 
-    __slots__ = ("_area", "_bbox", "_runs", "x0", "x1", "y")
-    y: np.ndarray
-    x0: np.ndarray
-    x1: np.ndarray
+    __slots__ = ("_area", "_bbox", "_runs")
     _area: int
     _bbox: Box2I | None
     _runs: Runs
@@ -70,13 +62,8 @@ class SpanSet:
             if y.size and max(np.abs(v).max() for v in (y, x0, x1)) > MAX_POSITION:
                 raise InputError(f"spans reach beyond {MAX_POSITION} pixels from the origin")
             y, x0, x1 = normalize_runs(y, x0, x1)
-        # Kernels get the arrays themselves: to numba, arrays that cannot be written to are of another type.
-        runs = tuple(np.require(v, np.int32, ["C", "W"]) for v in (y, x0, x1))
-        object.__setattr__(self, "_runs", runs)
-        for name, values in zip(("y", "x0", "x1"), runs):
-            view = values.view()
-            view.flags.writeable = False
-            object.__setattr__(self, name, view)
+        # Kernels get these arrays: to numba, arrays that cannot be written to are of another type.
+        object.__setattr__(self, "_runs", (_kernel_array(y), _kernel_array(x0), _kernel_array(x1)))
         object.__setattr__(self, "_area", -1)
         object.__setattr__(self, "_bbox", None)
 
@@ -202,10 +189,25 @@ class SpanSet:
         return cls.from_array(array & bits, (x, y))
 
     @property
+    def y(self) -> np.ndarray:
+        """Row of each run, int32 (n,), not writable."""
+        return _read_only(self._runs[0])
+
+    @property
+    def x0(self) -> np.ndarray:
+        """First column of each run, int32 (n,), not writable."""
+        return _read_only(self._runs[1])
+
+    @property
+    def x1(self) -> np.ndarray:
+        """Last column of each run, which belongs to it, int32 (n,), not writable."""
+        return _read_only(self._runs[2])
+
+    @property
     def area(self) -> int:
         """Number of pixels."""
         if self._area < 0:
-            object.__setattr__(self, "_area", int((self.x1.astype(np.int64) - self.x0 + 1).sum()))
+            object.__setattr__(self, "_area", int(self.widths.sum()))
         return self._area
 
     @property
@@ -214,20 +216,21 @@ class SpanSet:
         box = self._bbox
         if box is None:
             box = Box2I()
-            if self.y.size:
-                box = Box2I.from_min_max((int(self.x0.min()), int(self.y[0])), (int(self.x1.max()), int(self.y[-1])))
+            y, x0, x1 = self._runs
+            if y.size:
+                box = Box2I.from_min_max((int(x0.min()), int(y[0])), (int(x1.max()), int(y[-1])))
             object.__setattr__(self, "_bbox", box)
         return box
 
     @property
     def is_empty(self) -> bool:
         """Whether there is no pixel in it."""
-        return self.y.size == 0
+        return self._runs[0].size == 0
 
     @property
     def widths(self) -> np.ndarray:
         """Number of pixels of each run, int64 (n,)."""
-        return self.x1.astype(np.int64) - self.x0 + 1
+        return self._runs[2].astype(np.int64) - self._runs[1] + 1
 
     @property
     def centroid(self) -> Point2D:
@@ -252,10 +255,10 @@ class SpanSet:
         return Quadrupole(ixx / self.area, (n * dy**2).sum() / self.area, (n * dx * dy).sum() / self.area)
 
     def __len__(self) -> int:
-        return self.y.size
+        return self._runs[0].size
 
     def __iter__(self) -> Iterator[Span]:
-        return map(Span, self.y.tolist(), self.x0.tolist(), self.x1.tolist())
+        return map(Span, *(v.tolist() for v in self._runs))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SpanSet):
@@ -586,6 +589,19 @@ class SpanSet:
         inside = np.zeros(box.shape if shape is None else shape, bool)
         inside[self.clipped_to(box)._local_indices(inside.shape, *map(int, xy0))] = True
         return inside
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _kernel_array(values: Any) -> np.ndarray:
+    """Values as an int32 array that is contiguous and can be written to; the array itself if it is one."""
+    if isinstance(values, np.ndarray) and values.dtype == np.int32 and values.flags.carray:
+        return values
+    return np.require(values, np.int32, ["C", "W"])
 
 
 def _restore(y: np.ndarray, x0: np.ndarray, x1: np.ndarray) -> SpanSet:
