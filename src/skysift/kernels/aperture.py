@@ -47,10 +47,10 @@ def circle_sums(view, variance, xs, ys, radii):
         s = 0.0
         t = 0.0
         inner = -1.0
-        for k in range(len(radii)):
-            r2 = radii[k] * radii[k]
-            y_low = math.ceil(ys[i] - radii[k])
-            y_high = math.floor(ys[i] + radii[k])
+        for r in range(len(radii)):
+            r2 = radii[r] * radii[r]
+            y_low = math.ceil(ys[i] - radii[r])
+            y_high = math.floor(ys[i] + radii[r])
             if y_low < 0 or y_high >= height:
                 break
             whole = True
@@ -64,25 +64,28 @@ def circle_sums(view, variance, xs, ys, radii):
                 if left < 0 or right >= width:
                     whole = False
                     break
-                if inner < dy2:
-                    for x in range(left, right + 1):
-                        s += view.image[y, x]
-                        t += variance[y, x]
-                else:
+                gap_left = right + 1
+                gap_right = right
+                if inner >= dy2:
                     gap = math.sqrt(inner - dy2)
                     gap_left = int(math.ceil(xs[i] - gap))
-                    gap_right = int(math.floor(xs[i] + gap))
-                    for x in range(left, gap_left):
-                        s += view.image[y, x]
-                        t += variance[y, x]
-                    for x in range(max(gap_left, gap_right + 1), right + 1):
-                        s += view.image[y, x]
-                        t += variance[y, x]
+                    gap_right = max(gap_left - 1, int(math.floor(xs[i] + gap)))
+                # Slices, because indices that might be negative keep the loops from being vectorised.
+                pixels = view.image[y, left:gap_left]
+                noises = variance[y, left:gap_left]
+                for k in range(len(pixels)):
+                    s += pixels[k]
+                    t += noises[k]
+                pixels = view.image[y, gap_right + 1 : right + 1]
+                noises = variance[y, gap_right + 1 : right + 1]
+                for k in range(len(pixels)):
+                    s += pixels[k]
+                    t += noises[k]
             if not whole:
                 break
-            result[i, k, 0] = s
-            result[i, k, 1] = t
-            truncated[i, k] = False
+            result[i, r, 0] = s
+            result[i, r, 1] = t
+            truncated[i, r] = False
             inner = r2
         hide(view, i)
     return result, truncated
@@ -105,7 +108,7 @@ def ellipse_row(y, xc, yc, ixx, ixy, iyy):
     return int(math.ceil(xc + slope * dy - half)), int(math.floor(xc + slope * dy + half))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=_SUMS)
 def ellipse_sums(view, variance, xs, ys, ixx, ixy, iyy):
     """Sums of the pixels whose centres lie in ellipses.
 
@@ -148,9 +151,11 @@ def ellipse_sums(view, variance, xs, ys, ixx, ixy, iyy):
             if left <= right and (left < 0 or right >= width):
                 whole = False
                 break
-            for x in range(left, right + 1):
-                s += view.image[y, x]
-                t += variance[y, x]
+            pixels = view.image[y, left : max(left, right + 1)]
+            noises = variance[y, left : max(left, right + 1)]
+            for k in range(len(pixels)):
+                s += pixels[k]
+                t += noises[k]
         hide(view, i)
         if whole:
             result[i, 0] = s
@@ -160,21 +165,45 @@ def ellipse_sums(view, variance, xs, ys, ixx, ixy, iyy):
 
 
 @njit(cache=True, nogil=True)
-def quantile(values, n, q):
-    """Quantile `q` of `values[:n]` by linear interpolation; reorders them."""
-    at = q * (n - 1)
-    low = int(at)
-    part = np.partition(values[:n], low)
-    below = np.float64(part[low])
-    if at == low:
-        return below
-    above = np.float64(part[low + 1])
-    for k in range(low + 2, n):
-        above = min(above, np.float64(part[k]))
-    return below + (at - low) * (above - below)
+def sort_into_bins(values, low, high, bins, counts):
+    """Put finite values between `low` and `high` into equal bins: their numbers into `bins`, how many into `counts`."""
+    counts[:] = 0
+    scale = (len(counts) - 1) / (high - low) if high > low else 0.0
+    for k in range(len(values)):
+        bins[k] = np.int32((values[k] - low) * scale)
+        counts[bins[k]] += 1
 
 
 @njit(cache=True, nogil=True)
+def binned_rank(values, bins, counts, rank):
+    """Give the value of a rank from 0, by sorting the one bin that holds it."""
+    below = 0
+    number = 0
+    while below + counts[number] <= rank:
+        below += counts[number]
+        number += 1
+    members = np.empty(counts[number], values.dtype)
+    found = 0
+    for k in range(len(values)):
+        if bins[k] == number:
+            members[found] = values[k]
+            found += 1
+    members.sort()
+    return np.float64(members[rank - below])
+
+
+@njit(cache=True, nogil=True)
+def binned_quantile(values, bins, counts, q):
+    """Quantile `q` by linear interpolation between ranks."""
+    at = q * (len(values) - 1)
+    low = int(at)
+    below = binned_rank(values, bins, counts, low)
+    if at == low:
+        return below
+    return below + (at - low) * (binned_rank(values, bins, counts, low + 1) - below)
+
+
+@njit(cache=True, nogil=True, fastmath=_SUMS)
 def annulus_clipped_means(view, mask, bad_bits, xs, ys, inner, outer, n_sigma, n_iter):
     """Clipped mean and standard deviation of the pixels between two circles.
 
@@ -202,12 +231,15 @@ def annulus_clipped_means(view, mask, bad_bits, xs, ys, inner, outer, n_sigma, n
     height, width = view.image.shape
     result = np.full((n, 2), np.nan)
     values = np.empty(64, np.float32)
+    bins = np.empty(64, np.int32)
+    counts = np.empty(256, np.int64)
     for i in range(n):
         if not (abs(xs[i]) < 1e9 and abs(ys[i]) < 1e9 and 0.0 <= inner[i] <= outer[i] < 1e4):
             continue
         needed = int(math.pi * (outer[i] + 1.0) ** 2) + 1
         if len(values) < needed:
             values = np.empty(needed, np.float32)
+            bins = np.empty(needed, np.int32)
         show(view, i)
         count = 0
         for y in range(max(0, math.ceil(ys[i] - outer[i])), min(height - 1, math.floor(ys[i] + outer[i])) + 1):
@@ -233,20 +265,23 @@ def annulus_clipped_means(view, mask, bad_bits, xs, ys, inner, outer, n_sigma, n
         hide(view, i)
         if count == 0:
             continue
-        centre = quantile(values, count, 0.5)
-        half_width = n_sigma * 0.741301109252802 * (quantile(values, count, 0.75) - quantile(values, count, 0.25))
+        sample = values[:count]
+        sort_into_bins(sample, sample.min(), sample.max(), bins, counts)
+        centre = binned_quantile(sample, bins, counts, 0.5)
+        spread = binned_quantile(sample, bins, counts, 0.75) - binned_quantile(sample, bins, counts, 0.25)
+        half_width = n_sigma * 0.741301109252802 * spread
         mean = centre
         scatter = 0.0
         for _ in range(n_iter):
-            kept = 0
+            kept = 0.0
             s = 0.0
             s2 = 0.0
             for k in range(count):
-                d = values[k] - centre
-                if abs(d) <= half_width:
-                    kept += 1
-                    s += d
-                    s2 += d * d
+                d = sample[k] - centre
+                inside = 1.0 if abs(d) <= half_width else 0.0
+                kept += inside
+                s += inside * d
+                s2 += inside * d * d
             if kept == 0:
                 mean = np.nan
                 scatter = np.nan
@@ -283,6 +318,8 @@ def ellipse_medians(image, mask, bad_bits, xs, ys, ixx, ixy, iyy):
     height, width = image.shape
     medians = np.full(n, np.nan)
     values = np.empty(64, np.float32)
+    bins = np.empty(64, np.int32)
+    counts = np.empty(256, np.int64)
     for i in range(n):
         if not (abs(xs[i]) < 1e9 and abs(ys[i]) < 1e9 and 0.0 <= iyy[i] < 1e8 and 0.0 <= ixx[i] < 1e8):
             continue
@@ -299,7 +336,11 @@ def ellipse_medians(image, mask, bad_bits, xs, ys, ixx, ixy, iyy):
                     values[count] = image[y, x]
                     count += 1
         if count > 0:
-            medians[i] = quantile(values, count, 0.5)
+            sample = values[:count]
+            if len(bins) < count:
+                bins = np.empty(len(values), np.int32)
+            sort_into_bins(sample, sample.min(), sample.max(), bins, counts)
+            medians[i] = binned_quantile(sample, bins, counts, 0.5)
     return medians
 
 

@@ -26,6 +26,14 @@ def bin_box(image, variance, x0, y0, bin_x, bin_y, half, box, box_variance):
     bottom = y0 - bin_y * (half + 2)
     if left < 0 or bottom < 0 or left + bin_x * (size + 4) > width or bottom + bin_y * (size + 4) > height:
         return False
+    if bin_x == 1 and bin_y == 1:
+        for v in range(size + 2):
+            pixels = image[bottom + v + 1, left + 1 : left + size + 3]
+            noises = variance[bottom + v + 1, left + 1 : left + size + 3]
+            for u in range(size + 2):
+                box[v, u] = pixels[u]
+                box_variance[v, u] = noises[u]
+        return True
     scale = 1.0 / (bin_x * bin_y)
     for v in range(size + 2):
         for u in range(size + 2):
@@ -60,25 +68,23 @@ def correlate_3x3(kernel, size, box, squared, out):
             out[j, i] = s / (norm * norm if squared else norm)
 
 
-@njit(cache=True, nogil=True)
-def slope_variance(kernel, size, box_variance):
-    """Variance of the slopes of the smoothed image at the middle, along x and y."""
+@njit(cache=True, nogil=True, fastmath=_SUMS)
+def slope_variance(kernel, size, box_variance, padded):
+    """Variance of the slopes of the smoothed image at the middle, along x and y; `padded` is scratch, two larger than `box_variance`."""
     norm = 0.0
+    padded[: size + 4, : size + 4] = 0.0
     for v in range(size):
         for u in range(size):
             norm += kernel[v, u]
+            padded[v + 2, u + 2] = kernel[v, u]
     var_x = 0.0
     var_y = 0.0
     for v in range(size + 2):
         for u in range(size + 2):
-            if 1 <= v <= size:
-                right = kernel[v - 1, u] if u < size else 0.0
-                left = kernel[v - 1, u - 2] if u >= 2 else 0.0
-                var_x += box_variance[v, u] * (left - right) ** 2
-            if 1 <= u <= size:
-                above = kernel[v, u - 1] if v < size else 0.0
-                below = kernel[v - 2, u - 1] if v >= 2 else 0.0
-                var_y += box_variance[v, u] * (below - above) ** 2
+            x_slope = padded[v + 1, u] - padded[v + 1, u + 2]
+            y_slope = padded[v, u + 1] - padded[v + 2, u + 1]
+            var_x += box_variance[v, u] * x_slope * x_slope
+            var_y += box_variance[v, u] * y_slope * y_slope
     return var_x / (4.0 * norm * norm), var_y / (4.0 * norm * norm)
 
 
@@ -158,6 +164,7 @@ def sdss_centroids(view, variance, kernels, sigma2, x_start, y_start, negative, 
     flags = np.zeros(n, np.int64)
     box = np.empty((2 * max(half_psf, 2) + 3, 2 * max(half_psf, 2) + 3))
     box_variance = np.empty_like(box)
+    padded = np.empty((len(box) + 2, len(box) + 2))
     v = np.empty((3, 3))
     noise = np.empty((3, 3))
     narrow = np.empty((5, 5))
@@ -249,7 +256,7 @@ def sdss_centroids(view, variance, kernels, sigma2, x_start, y_start, negative, 
                 x_err = lsst_error(sky_variance, source_variance, s2, sx, d2x, tau2_x, peak, k)
                 y_err = lsst_error(sky_variance, source_variance, s2, sy, d2y, tau2_y, peak, k)
             else:
-                var_x, var_y = slope_variance(kernel, size, box_variance)
+                var_x, var_y = slope_variance(kernel, size, box_variance, padded)
                 x_err = math.sqrt(var_x) / abs(d2x) if var_x >= 0.0 else np.nan
                 y_err = math.sqrt(var_y) / abs(d2y) if var_y >= 0.0 else np.nan
             if bin_size > 1:

@@ -51,25 +51,49 @@ def psf_fluxes(view, variance, mask, bad_bits, stamps, x0, y0):
         sp = spp = spi = sppv = 0.0
         used = 0
         for v in range(v_low, v_high):
+            if u_low >= u_high:
+                break
             row = y0[i] + v
-            for u in range(u_low, u_high):
-                if bad_bits == 0 or (mask[row, x0[i] + u] & bad_bits) == 0:
-                    f = np.float64(p[v, u])
+            weights = p[v, u_low:u_high]
+            pixels = view.image[row, x0[i] + u_low : x0[i] + u_high]
+            noises = variance[row, x0[i] + u_low : x0[i] + u_high]
+            if bad_bits == 0:
+                used += len(weights)
+                for u in range(len(weights)):
+                    f = np.float64(weights[u])
                     sp += f
                     spp += f * f
-                    spi += f * view.image[row, x0[i] + u]
-                    sppv += f * f * variance[row, x0[i] + u]
-                    used += 1
+                    spi += f * pixels[u]
+                    sppv += f * f * noises[u]
+            else:
+                bits = mask[row, x0[i] + u_low : x0[i] + u_high]
+                for u in range(len(weights)):
+                    if (bits[u] & bad_bits) == 0:
+                        used += 1
+                        f = np.float64(weights[u])
+                        sp += f
+                        spp += f * f
+                        spi += f * pixels[u]
+                        sppv += f * f * noises[u]
         counts[i, 0] = used
         if used > 0 and spp > 0.0:
             flux = spi / spp
             chi2 = 0.0
             for v in range(v_low, v_high):
                 row = y0[i] + v
-                for u in range(u_low, u_high):
-                    if bad_bits == 0 or (mask[row, x0[i] + u] & bad_bits) == 0:
-                        residual = view.image[row, x0[i] + u] - flux * p[v, u]
-                        chi2 += residual * residual / variance[row, x0[i] + u]
+                weights = p[v, u_low:u_high]
+                pixels = view.image[row, x0[i] + u_low : x0[i] + u_high]
+                noises = variance[row, x0[i] + u_low : x0[i] + u_high]
+                if bad_bits == 0:
+                    for u in range(len(weights)):
+                        residual = pixels[u] - flux * weights[u]
+                        chi2 += residual * residual / noises[u]
+                else:
+                    bits = mask[row, x0[i] + u_low : x0[i] + u_high]
+                    for u in range(len(weights)):
+                        if (bits[u] & bad_bits) == 0:
+                            residual = pixels[u] - flux * weights[u]
+                            chi2 += residual * residual / noises[u]
             result[i, 0] = flux
             result[i, 1] = math.sqrt(sppv) / spp
             result[i, 2] = sp * sp / spp

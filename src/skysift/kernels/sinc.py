@@ -84,12 +84,15 @@ def bank_sums(view, variance, xs, ys, bank):
                     row_weights[u] = w00 * b00[u] + w01 * b01[u] + w10 * b10[u] + w11 * b11[u]
             else:
                 for u in range(size):
-                    k = size - 1 - u
-                    row_weights[u] = w00 * b00[k] + w01 * b01[k] + w10 * b10[k] + w11 * b11[k]
-            for u in range(left, right):
-                c = np.float64(row_weights[u])
-                s += c * view.image[y, xi - half + u]
-                t += c * c * variance[y, xi - half + u]
+                    row_weights[size - 1 - u] = w00 * b00[u] + w01 * b01[u] + w10 * b10[u] + w11 * b11[u]
+            if left < right:
+                pixels = view.image[y, xi - half + left : xi - half + right]
+                noises = variance[y, xi - half + left : xi - half + right]
+                weights = row_weights[left:right]
+                for u in range(len(weights)):
+                    c = np.float64(weights[u])
+                    s += c * pixels[u]
+                    t += c * c * noises[u]
         hide(view, i)
         result[i, 0] = s
         result[i, 1] = t
@@ -167,12 +170,17 @@ def coefficient_sums(view, variance, rows, x0, y0, coefficients, result, clipped
             if y < 0 or y >= height:
                 continue
             c = coefficients[i, v if v >= 0 else v + size]
-            for u in range(max(0, -x0[i]), min(half, width - 1 - x0[i]) + 1):
-                s += c[u] * view.image[y, x0[i] + u]
-                t += c[u] * c[u] * variance[y, x0[i] + u]
-            for u in range(max(-half, -x0[i]), min(-1, width - 1 - x0[i]) + 1):
-                s += c[u + size] * view.image[y, x0[i] + u]
-                t += c[u + size] * c[u + size] * variance[y, x0[i] + u]
+            for side in range(2):
+                low = max(0 if side else -half, -x0[i])
+                high = min(half if side else -1, width - 1 - x0[i]) + 1
+                if low < high:
+                    wrap = 0 if side else size
+                    weights = c[low + wrap : high + wrap]
+                    pixels = view.image[y, x0[i] + low : x0[i] + high]
+                    noises = variance[y, x0[i] + low : x0[i] + high]
+                    for u in range(len(weights)):
+                        s += weights[u] * pixels[u]
+                        t += weights[u] * weights[u] * noises[u]
         hide(view, rows[i])
         result[rows[i], 0] = s
         result[rows[i], 1] = t

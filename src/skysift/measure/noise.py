@@ -115,11 +115,11 @@ def source_pixels(
             values[start[i] : start[i + 1]] = pixels
             has_pixels[i] = True
         for i in np.flatnonzero(~has_pixels):
-            row = i
+            row = int(i)
             for _ in range(n):
                 if row < 0 or has_pixels[row]:
                     break
-                row = parents[row]
+                row = int(parents[row])
             shown[i] = row if row >= 0 and has_pixels[row] else -1
     return SourcePixels(spans, offset, shown, start, values)
 

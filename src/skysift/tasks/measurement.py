@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from lsst.pipe.base import Struct, Task
 
@@ -42,8 +42,9 @@ class SingleFrameMeasurementTask(Task):
         `config` and what `lsst.pipe.base.Task` takes.
     """
 
-    ConfigClass = SingleFrameMeasurementConfig
-    _DefaultName = "measurement"
+    ConfigClass: ClassVar[type] = SingleFrameMeasurementConfig
+    config: MeasurementConfig
+    _DefaultName: ClassVar[str] = "measurement"
 
     def __init__(self, schema: Schema, algMetadata: Any = None, **kwds: Any) -> None:
         super().__init__(**kwds)
@@ -104,8 +105,9 @@ class ApplyApCorrTask(Task):
         `config` and what `lsst.pipe.base.Task` takes.
     """
 
-    ConfigClass = ApplyApCorrConfig
-    _DefaultName = "applyApCorr"
+    ConfigClass: ClassVar[type] = ApplyApCorrConfig
+    config: ApplyApCorrConfig
+    _DefaultName: ClassVar[str] = "applyApCorr"
 
     def __init__(self, schema: Schema, **kwds: Any) -> None:
         super().__init__(**kwds)
@@ -128,8 +130,9 @@ class CatalogCalculationTask(Task):
         `config` and what `lsst.pipe.base.Task` takes.
     """
 
-    ConfigClass = CatalogCalculationConfig
-    _DefaultName = "catalogCalculation"
+    ConfigClass: ClassVar[type] = CatalogCalculationConfig
+    config: CatalogCalculationConfig
+    _DefaultName: ClassVar[str] = "catalogCalculation"
 
     def __init__(self, schema: Schema, **kwds: Any) -> None:
         super().__init__(**kwds)

@@ -85,7 +85,9 @@ class VariancePlugin(Plugin):
 
         x, y, _ = batch.position
         shape = batch.shape
-        ixx, ixy, iyy = (np.where(shape.usable, moment, np.nan) * self.config.scale**2 for moment in (shape.ixx, shape.ixy, shape.iyy))
+        psf = batch.psf_shapes.T if batch.exposure.psf is not None else np.full((3, len(batch)), np.nan)
+        # A bad shape may be as large as the image; the PSF's says as well where the surroundings are.
+        ixx, iyy, ixy = (np.where(shape.bad, psf[k], moment) * self.config.scale**2 for k, moment in enumerate(shape[:3]))
         value = ellipse_medians(batch.variance, batch.mask, batch.bitmask(self.config.mask), x, y, ixx, ixy, iyy)
         empty = np.isnan(value)
         batch[f"{self.name}_value"] = value
