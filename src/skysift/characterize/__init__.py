@@ -1,0 +1,100 @@
+"""Characterisation of exposures: star selection, PSF determination, aperture corrections.
+
+The names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skysift.characterize.ap_corr import MeasureApCorrError, measure_ap_corr, normalize_calibration_flux
+    from skysift.characterize.candidates import candidate_stamps, make_candidates, reserve_sources
+    from skysift.characterize.characterize import Characterization, characterization_schema, characterize_image, install_simple_psf
+    from skysift.characterize.determiners import NoPsfStarsError, PsfSolution, determine_psf
+    from skysift.characterize.measure_psf import NonfinitePsfShapeError, PsfMeasurement, add_psf_fields, measure_psf
+    from skysift.characterize.pixel_grid import PixelGridFit, PixelGridOptions, fit_pixel_grid
+    from skysift.characterize.seeing import estimate_seeing
+    from skysift.characterize.selectors import (
+        ObjectSizeNoGoodSourcesError,
+        ObjectSizeNoSourcesError,
+        select_object_size,
+        select_science,
+        select_sources,
+    )
+    from skysift.characterize.stamps import StarStamps, cut_stamps
+
+_HOMES = {
+    "Characterization": "characterize",
+    "MeasureApCorrError": "ap_corr",
+    "NoPsfStarsError": "determiners",
+    "NonfinitePsfShapeError": "measure_psf",
+    "ObjectSizeNoGoodSourcesError": "selectors",
+    "ObjectSizeNoSourcesError": "selectors",
+    "PixelGridFit": "pixel_grid",
+    "PixelGridOptions": "pixel_grid",
+    "PsfMeasurement": "measure_psf",
+    "PsfSolution": "determiners",
+    "StarStamps": "stamps",
+    "add_psf_fields": "measure_psf",
+    "candidate_stamps": "candidates",
+    "characterization_schema": "characterize",
+    "characterize_image": "characterize",
+    "cut_stamps": "stamps",
+    "determine_psf": "determiners",
+    "estimate_seeing": "seeing",
+    "fit_pixel_grid": "pixel_grid",
+    "install_simple_psf": "characterize",
+    "make_candidates": "candidates",
+    "measure_ap_corr": "ap_corr",
+    "measure_psf": "measure_psf",
+    "normalize_calibration_flux": "ap_corr",
+    "reserve_sources": "candidates",
+    "select_object_size": "selectors",
+    "select_science": "selectors",
+    "select_sources": "selectors",
+}
+
+__all__ = [
+    "Characterization",
+    "MeasureApCorrError",
+    "NoPsfStarsError",
+    "NonfinitePsfShapeError",
+    "ObjectSizeNoGoodSourcesError",
+    "ObjectSizeNoSourcesError",
+    "PixelGridFit",
+    "PixelGridOptions",
+    "PsfMeasurement",
+    "PsfSolution",
+    "StarStamps",
+    "add_psf_fields",
+    "candidate_stamps",
+    "characterization_schema",
+    "characterize_image",
+    "cut_stamps",
+    "determine_psf",
+    "estimate_seeing",
+    "fit_pixel_grid",
+    "install_simple_psf",
+    "make_candidates",
+    "measure_ap_corr",
+    "measure_psf",
+    "normalize_calibration_flux",
+    "reserve_sources",
+    "select_object_size",
+    "select_science",
+    "select_sources",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -68,9 +68,7 @@ class PixelGridFit:
     """(n,) whether a star counted in the last solution."""
 
 
-def fit_pixel_grid(
-    stamps: StarStamps, terms: NDArray[np.float64], sigma: float, options: PixelGridOptions | None = None
-) -> PixelGridFit:
+def fit_pixel_grid(stamps: StarStamps, terms: NDArray[np.float64], sigma: float, options: PixelGridOptions | None = None) -> PixelGridFit:
     """Fit model images to stars.
 
     Parameters
