@@ -150,6 +150,28 @@ def test_other_kinds_of_input():
     np.testing.assert_allclose(exposure.wcs.pixel_to_sky(100, 200), np.radians([10, 20]))
 
 
+def test_images_as_input():
+    image = Image(np.ones((3, 4), dtype=np.float32), (5, 6), unit="adu")
+    exposure = Exposure.from_arrays(image, variance=image)
+    assert exposure.image.array is image.array
+    assert (exposure.xy0, exposure.image.unit) == ((5, 6), "adu")
+    assert Exposure.from_arrays(image, xy0=(1, 2)).xy0 == (1, 2)
+
+
+def test_astropy_containers():
+    from astropy.nddata import CCDData, InverseVariance, NDData, StdDevUncertainty, UnknownUncertainty
+
+    hidden = np.eye(3, 4, dtype=bool)
+    exposure = Exposure.from_arrays(CCDData(np.ones((3, 4)), unit="adu", mask=hidden, uncertainty=StdDevUncertainty(np.full((3, 4), 2.0))))
+    assert exposure.image.unit == "adu"
+    np.testing.assert_array_equal(exposure.mask.has("BAD"), hidden)
+    assert (exposure.variance.array == 4.0).all()
+    inverse = NDData(np.ones((3, 4)), uncertainty=InverseVariance(np.full((3, 4), 4.0)))
+    assert (Exposure.from_arrays(inverse).variance.array == 0.25).all()
+    assert (Exposure.from_arrays(inverse, variance=3.0).variance.array == 3.0).all()
+    assert not Exposure.from_arrays(NDData(np.ones((3, 4)), uncertainty=UnknownUncertainty(np.ones((3, 4))))).has_variance
+
+
 @pytest.mark.parametrize("image", [np.ones(3), np.ones((2, 3, 4)), np.ones((2, 2), complex), [["a", "b"]], np.array(3.0), [[1], [2, 3]]])
 def test_impossible_pixels(image):
     with pytest.raises(InputError) as caught:

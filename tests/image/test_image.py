@@ -27,6 +27,13 @@ def test_keeps_the_array(image):
     assert image.bbox.min == (0, 0)
 
 
+def test_numpy_sees_the_array(image):
+    assert np.asarray(image) is image.array or np.shares_memory(np.asarray(image), image.array)
+    assert np.asarray(image, dtype=np.float64).dtype == np.float64
+    assert np.median(image) == 9.5
+    assert np.ndim(image) == 2
+
+
 def test_cutting(image):
     assert image[10, -3] == 0.0
     assert image[Point2I(14, 0)] == 19.0

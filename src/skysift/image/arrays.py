@@ -10,7 +10,7 @@ import numpy as np
 from skysift.errors import InputError
 from skysift.image.mask import MaskSchema, remap_bits
 
-__all__ = ["as_flags", "as_pixels"]
+__all__ = ["as_flags", "as_pixels", "nddata_variance"]
 
 
 def _plane(values: Any, name: str) -> np.ndarray:
@@ -32,7 +32,7 @@ def as_pixels(values: Any, name: str = "image") -> tuple[np.ndarray, np.ndarray 
     Parameters
     ----------
     values
-        An array of numbers of any type and byte order, a masked array, a Quantity, nested lists. Values beyond the range of float32 become
+        An array of numbers of any type and byte order, a masked array, a Quantity, an `Image`, an astropy NDData, nested lists. Values beyond the range of float32 become
         infinite.
     name
         What it is, for messages.
@@ -42,9 +42,9 @@ def as_pixels(values: Any, name: str = "image") -> tuple[np.ndarray, np.ndarray 
     pixels : numpy.ndarray
         float32, (height, width), C-contiguous; the input itself if it is that already.
     masked : numpy.ndarray or None
-        Where a masked array is masked (bool), None for other input.
+        Where a masked array or NDData is masked (bool), None for other input.
     unit : str
-        The unit of a Quantity, else empty.
+        The unit of a Quantity or NDData, else empty.
 
     Raises
     ------
@@ -52,7 +52,10 @@ def as_pixels(values: Any, name: str = "image") -> tuple[np.ndarray, np.ndarray 
         If the input is not two-dimensional or not real numbers.
     """
     unit = getattr(values, "unit", None)
-    values = getattr(values, "value", values) if unit is not None else values
+    if hasattr(values, "uncertainty"):
+        values = values.data if values.mask is None else np.ma.array(values.data, mask=values.mask)
+    elif unit is not None:
+        values = getattr(values, "value", values)
     masked = None
     if isinstance(values, np.ma.MaskedArray):
         hidden = np.ma.getmaskarray(values)
@@ -69,6 +72,23 @@ def as_pixels(values: Any, name: str = "image") -> tuple[np.ndarray, np.ndarray 
     with np.errstate(over="ignore", invalid="ignore"):
         pixels = np.ascontiguousarray(array, dtype=np.float32)
     return pixels, masked, "" if unit is None else str(unit)
+
+
+def nddata_variance(data: Any) -> np.ndarray | None:
+    """Variances of an astropy NDData; None if it has none.
+
+    Parameters
+    ----------
+    data
+        Anything; only what has an ``uncertainty`` of a kind that is a variance in disguise has variances.
+    """
+    uncertainty = getattr(data, "uncertainty", None)
+    if uncertainty is None or uncertainty.uncertainty_type not in ("std", "var", "ivar"):
+        return None
+    from astropy.nddata import VarianceUncertainty
+
+    with np.errstate(divide="ignore"):
+        return np.asarray(uncertainty.represent_as(VarianceUncertainty).array)
 
 
 def as_flags(values: Any, planes: Mapping[str, int] | None, schema: MaskSchema) -> np.ndarray:

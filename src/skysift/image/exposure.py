@@ -110,7 +110,7 @@ class Exposure:
         variance: Any = None,
         mask: Any = None,
         *,
-        xy0: Sequence[float] = (0, 0),
+        xy0: Sequence[float] | None = None,
         wcs: Any = None,
         psf: Any = None,
         photo_calib: Any = None,
@@ -125,14 +125,15 @@ class Exposure:
         Parameters
         ----------
         image
-            Array (height, width) of numbers of any type and byte order, masked array, Quantity (its unit becomes the image's), nested lists.
+            Array (height, width) of numbers of any type and byte order, masked array, Quantity (its unit becomes the image's), nested lists; or an
+            astropy NDData or CCDData, of which uncertainty and WCS are used too unless given here.
             Leading axes of length one are dropped.
         variance
             The same for the variances, or one number; None: not known (NaN everywhere, `has_variance` False).
         mask
             Booleans (True: BAD), integers, or a `Mask`.
         xy0
-            PARENT position of the first pixel.
+            PARENT position of the first pixel; by default that of `image` if it is an `Image`, else (0, 0).
         wcs
             A `SkyWcs`, or an astropy WCS, which counts from the first pixel of `image`.
         psf, photo_calib
@@ -147,8 +148,11 @@ class Exposure:
         InputError
             If an array is not two-dimensional, not numbers, or of another shape than the image.
         """
-        from skysift.image.arrays import as_flags, as_pixels
+        from skysift.image.arrays import as_flags, as_pixels, nddata_variance
 
+        xy0 = getattr(image, "xy0", (0, 0)) if xy0 is None else xy0
+        variance = nddata_variance(image) if variance is None else variance
+        wcs = getattr(image, "wcs", None) if wcs is None else wcs
         pixels, hidden, unit = as_pixels(image, "image")
         if isinstance(mask, Mask):
             planes, mask = mask.planes, mask.array

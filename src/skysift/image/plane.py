@@ -136,6 +136,9 @@ class Plane:
         """Turn what these pixels are combined with, or become, into something numpy takes."""
         raise NotImplementedError
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.array, dtype=dtype, copy=copy)
+
     def copy(self) -> Self:
         """Deep copy."""
         return self._like(self.array.copy(), self._xy0)
