@@ -212,6 +212,16 @@ def test_unusable(change):
     assert "\n" not in str(caught.value)
 
 
+def test_a_card_that_astropy_cannot_parse():
+    from astropy.io.fits import Card, Header
+
+    header = Header(BASE | TAN)
+    header.append(Card.fromstring("CD1_1   = not a number at all"), end=True)
+    del header[header.index("CD1_1")]
+    with pytest.raises(InputError, match="CD1_1"):
+        SkyWcs.from_header(header)
+
+
 def test_no_coordinates():
     assert SkyWcs.from_header({}) is None
     assert SkyWcs.from_header({"CTYPE1": "LINEAR", "CTYPE2": "LINEAR", "CD1_1": 1.0}) is None

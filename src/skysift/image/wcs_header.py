@@ -22,9 +22,17 @@ _DISTORTION = re.compile(r"^(CPDIS[12]|CPERR[12]|D2IM.*|DP[12].*|DQ[12].*|CQDIS[
 _CELESTIAL = re.compile(r"^(RA--|DEC-|[A-Z]LON|[A-Z]LAT|[A-Z]{2}LN|[A-Z]{2}LT)")
 
 
+def _value(header: Mapping[str, Any], key: str) -> Any:
+    """A card's value, None if absent; astropy reads cards when asked for them, and may fail then."""
+    try:
+        return header.get(key)
+    except Exception as error:
+        raise InputError(f"WCS card {key} cannot be read: {' '.join(str(error).split())}") from error
+
+
 def _number(header: Mapping[str, Any], key: str, default: float) -> float:
     """A card as a number; a card without a value counts as absent."""
-    value = header.get(key)
+    value = _value(header, key)
     if value is None or value == "" or type(value).__name__ == "Undefined":
         return default
     try:
@@ -34,7 +42,7 @@ def _number(header: Mapping[str, Any], key: str, default: float) -> float:
 
 
 def _text(header: Mapping[str, Any], key: str) -> str:
-    value = header.get(key)
+    value = _value(header, key)
     return value.strip().upper() if isinstance(value, str) else ""
 
 
