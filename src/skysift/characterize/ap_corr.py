@@ -14,7 +14,7 @@ from skysift.errors import AlgorithmError
 if TYPE_CHECKING:
     from skysift.characterize.ap_corr_config import MeasureApCorrConfig, NormalizedCalibrationFluxConfig
     from skysift.geom import Box2I
-    from skysift.image import ApCorrMap, Exposure
+    from skysift.image import ApCorrMap, ChebyshevField, Exposure
     from skysift.table import Schema, SourceCatalog
 
 __all__ = [
@@ -94,7 +94,9 @@ def measure_ap_corr(bbox: Box2I, catalog: SourceCatalog, config: MeasureApCorrCo
     return result
 
 
-def fit_ap_corr(bbox: Box2I, catalog: SourceCatalog, selected: NDArray[np.bool_], name: str, config: MeasureApCorrConfig):
+def fit_ap_corr(
+    bbox: Box2I, catalog: SourceCatalog, selected: NDArray[np.bool_], name: str, config: MeasureApCorrConfig
+) -> tuple[ChebyshevField, ChebyshevField, NDArray[np.bool_]]:
     """Fit the correction of one flux.
 
     Parameters
@@ -113,9 +115,14 @@ def fit_ap_corr(bbox: Box2I, catalog: SourceCatalog, selected: NDArray[np.bool_]
     Returns
     -------
     field, error
-        `ChebyshevField` of the correction, and of its error, which is constant.
+        The correction, and its error, which is constant.
     used
         (n,) the stars that are left.
+
+    Raises
+    ------
+    MeasureApCorrError
+        Too few stars.
     """
     from skysift.image import ChebyshevField
 

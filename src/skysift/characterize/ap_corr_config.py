@@ -12,8 +12,8 @@ __all__ = ["ChebyshevFitConfig", "MeasureApCorrConfig", "NormalizedCalibrationFl
 class ChebyshevFitConfig(pexConfig.Config):
     """Orders of a Chebyshev field (LSST `ChebyshevBoundedFieldConfig`)."""
 
-    orderX = pexConfig.RangeField[int](doc="Order in x.", dtype=int, default=2, min=0)
-    orderY = pexConfig.RangeField[int](doc="Order in y.", dtype=int, default=2, min=0)
+    orderX = pexConfig.RangeField(doc="Order in x.", dtype=int, default=2, min=0)
+    orderY = pexConfig.RangeField(doc="Order in y.", dtype=int, default=2, min=0)
     triangular = pexConfig.Field[bool](doc="Leave out products of a higher total order.", dtype=bool, default=True)
 
 
@@ -22,7 +22,7 @@ class MeasureApCorrConfig(pexConfig.Config):
 
     refFluxName = pexConfig.Field[str](doc="Prefix of the flux that all others are corrected to.", dtype=str, default="slot_CalibFlux")
     sourceSelector = pexConfig.ConfigChoiceField(doc="How to select stars.", typemap=SOURCE_SELECTORS, default="science")
-    minDegreesOfFreedom = pexConfig.RangeField[int](
+    minDegreesOfFreedom = pexConfig.RangeField(
         doc="Least number of stars beyond that of coefficients; the order is lowered to reach it.", dtype=int, default=1, min=1
     )
     fitConfig = pexConfig.ConfigField[ChebyshevFitConfig](doc="Orders of the fields.", dtype=ChebyshevFitConfig)

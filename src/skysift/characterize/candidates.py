@@ -167,18 +167,19 @@ def _nearer_to_others(detected: NDArray[np.bool_], stamps: StarStamps, x: NDArra
     known = np.isfinite(x) & np.isfinite(y)
     if not known.any():
         return foreign
-    tree = cKDTree(np.column_stack([x[known], y[known]]))
+    peaks = np.column_stack([x[known], y[known]])
+    tree = cKDTree(peaks)
     positions = np.column_stack([stamps.x, stamps.y])
-    _, own = tree.query(positions)
+    own = np.asarray(tree.query(positions)[1])
     axis = np.arange(stamps.size)
     for i, near in enumerate(tree.query_ball_point(positions, stamps.size / np.sqrt(2.0))):
         others = [j for j in near if j != own[i]]
         if not others:
             continue
         columns, rows = stamps.x0[i] + axis, stamps.y0[i] + axis
-        mine = _squared_distance(columns, rows, tree.data[own[i]])
+        mine = _squared_distance(columns, rows, peaks[own[i]])
         for j in others:
-            foreign[i] |= _squared_distance(columns, rows, tree.data[j]) < mine
+            foreign[i] |= _squared_distance(columns, rows, peaks[j]) < mine
     return foreign & detected
 
 

@@ -161,7 +161,8 @@ def characterize_image(
         background = found.background
         n_sources = 0 if found.positive is None else len(found.positive)
         catalog = SourceCatalog(schema, n_sources, id_factory=id_factory)
-        catalog.footprints = [] if found.positive is None else found.positive
+        if found.positive is not None:
+            catalog.footprints = found.positive
         measure(exposure, catalog, config.measurement, exposure_id=exposure_id)
         if config.doMeasurePsf:
             measurement = measure_psf(exposure, catalog, config.measurePsf, exposure_id=exposure_id)

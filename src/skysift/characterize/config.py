@@ -33,7 +33,7 @@ class MakePsfCandidatesConfig(pexConfig.Config):
 class ReserveSourcesConfig(pexConfig.Config):
     """Which stars are kept from the fit to judge it (LSST `ReserveSourcesConfig`)."""
 
-    fraction = pexConfig.RangeField[float](doc="Fraction of the candidates to reserve.", dtype=float, default=0.0, min=0.0, max=1.0)
+    fraction = pexConfig.RangeField(doc="Fraction of the candidates to reserve.", dtype=float, default=0.0, min=0.0, max=1.0)
     seed = pexConfig.Field[int](doc="Seed; the number of the exposure is added.", dtype=int, default=1)
 
 
@@ -61,7 +61,7 @@ class InstallGaussianPsfConfig(pexConfig.Config):
     fwhm = pexConfig.Field[float](
         doc="Full width at half maximum, pixels, when there is no PSF yet.", dtype=float, default=1.5 * 2.354820045
     )
-    width = pexConfig.RangeField[int](doc="Side of the PSF image, odd, pixels, when there is no PSF yet.", dtype=int, default=11, min=1)
+    width = pexConfig.RangeField(doc="Side of the PSF image, odd, pixels, when there is no PSF yet.", dtype=int, default=11, min=1)
 
     def validate(self) -> None:
         """Check that the width is odd."""
@@ -74,7 +74,7 @@ class CharacterizeImageConfig(pexConfig.Config):
     """How to characterise an image (LSST `CharacterizeImageConfig`)."""
 
     doMeasurePsf = pexConfig.Field[bool](doc="Measure the PSF; else keep that of the exposure.", dtype=bool, default=True)
-    psfIterations = pexConfig.RangeField[int](doc="How often to detect sources and measure the PSF.", dtype=int, default=2, min=1)
+    psfIterations = pexConfig.RangeField(doc="How often to detect sources and measure the PSF.", dtype=int, default=2, min=1)
     background = pexConfig.ConfigField[BackgroundConfig](doc="First background.", dtype=BackgroundConfig)
     detection = pexConfig.ConfigField[SourceDetectionConfig](doc="Detection.", dtype=SourceDetectionConfig)
     measurement = pexConfig.ConfigField[MeasurementConfig](doc="Measurement.", dtype=MeasurementConfig)

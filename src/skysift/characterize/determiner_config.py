@@ -18,7 +18,7 @@ class BasePsfDeterminerConfig(pexConfig.Config):
     stampSize = pexConfig.Field[int](doc="Side of the star stamps, odd, pixels.", dtype=int, default=41)
     maxCandidates = pexConfig.Field[int](doc="Most candidates to fit; more are thinned at random.", dtype=int, default=300)
     downsampleRandomSeed = pexConfig.Field[int](doc="Seed of the thinning.", dtype=int, default=98765)
-    spatialOrder = pexConfig.RangeField[int](doc="Total order of the polynomials in position.", dtype=int, default=2, min=0, max=6)
+    spatialOrder = pexConfig.RangeField(doc="Total order of the polynomials in position.", dtype=int, default=2, min=0, max=6)
 
     def validate(self) -> None:
         """Check the size of the stamps."""
@@ -33,13 +33,13 @@ class PsfexPsfDeterminerConfig(BasePsfDeterminerConfig):
         doc="Mask planes of pixels that do not count.", dtype=str, default=["BAD", "SAT", "CR", "INTRP", "NO_DATA"]
     )
     rejectFlaggedCentroids = pexConfig.Field[bool](doc="Leave out candidates with a flagged centroid.", dtype=bool, default=True)
-    modelAccuracy = pexConfig.RangeField[float](
+    modelAccuracy = pexConfig.RangeField(
         doc="Error of the model relative to itself, which adds to the noise of a pixel.", dtype=float, default=0.003, min=0.0
     )
-    outlierNSigma = pexConfig.RangeField[float](
+    outlierNSigma = pexConfig.RangeField(
         doc="Stars whose misfit exceeds the median by this many standard deviations leave the fit.", dtype=float, default=5.0, min=0.0
     )
-    outlierMaxRemove = pexConfig.RangeField[float](
+    outlierMaxRemove = pexConfig.RangeField(
         doc="Most stars that may leave in one iteration, as a fraction.", dtype=float, default=0.05, min=0.0, max=1.0
     )
 
@@ -48,13 +48,13 @@ class PiffPsfDeterminerConfig(BasePsfDeterminerConfig):
     """The pixel-grid PSF under the name and with the numbers of LSST's Piff determiner."""
 
     modelSize = pexConfig.Field[int](doc="Side of the model, odd, pixels.", dtype=int, default=25)
-    outlierNSigma = pexConfig.RangeField[float](
+    outlierNSigma = pexConfig.RangeField(
         doc="Stars whose misfit exceeds the median by this many standard deviations leave the fit.", dtype=float, default=4.0, min=0.0
     )
-    outlierMaxRemove = pexConfig.RangeField[float](
+    outlierMaxRemove = pexConfig.RangeField(
         doc="Most stars that may leave in one iteration, as a fraction.", dtype=float, default=0.05, min=0.0, max=1.0
     )
-    maxSNR = pexConfig.RangeField[float](
+    maxSNR = pexConfig.RangeField(
         doc="Stars of a higher signal-to-noise ratio weigh as much as those of this one; 0 sets no limit.",
         dtype=float,
         default=200.0,
@@ -63,10 +63,10 @@ class PiffPsfDeterminerConfig(BasePsfDeterminerConfig):
     zeroWeightMaskBits = pexConfig.ListField[str](
         doc="Mask planes of pixels that do not count.", dtype=str, default=["BAD", "CR", "INTRP", "SAT", "SUSPECT", "NO_DATA"]
     )
-    minimumUnmaskedFraction = pexConfig.RangeField[float](
+    minimumUnmaskedFraction = pexConfig.RangeField(
         doc="Least fraction of a star's core that must count.", dtype=float, default=0.5, min=0.0, max=1.0
     )
-    piffMaxIter = pexConfig.RangeField[int](doc="Most iterations.", dtype=int, default=15, min=1)
+    piffMaxIter = pexConfig.RangeField(doc="Most iterations.", dtype=int, default=15, min=1)
 
     def setDefaults(self) -> None:
         """Take stamps of the size of the model."""
@@ -82,14 +82,14 @@ class PiffPsfDeterminerConfig(BasePsfDeterminerConfig):
 class PcaPsfDeterminerConfig(BasePsfDeterminerConfig):
     """Principal components with polynomial coefficients (LSST `PcaPsfDeterminerConfig`)."""
 
-    nEigenComponents = pexConfig.RangeField[int](doc="Number of components, the mean included.", dtype=int, default=4, min=1)
-    sizeCellX = pexConfig.RangeField[int](doc="Width of a cell, pixels.", dtype=int, default=256, min=10)
-    sizeCellY = pexConfig.RangeField[int](doc="Height of a cell, pixels.", dtype=int, default=256, min=10)
-    nStarPerCell = pexConfig.RangeField[int](doc="Brightest stars of each cell that make the components.", dtype=int, default=3, min=1)
-    nStarPerCellSpatialFit = pexConfig.RangeField[int](
+    nEigenComponents = pexConfig.RangeField(doc="Number of components, the mean included.", dtype=int, default=4, min=1)
+    sizeCellX = pexConfig.RangeField(doc="Width of a cell, pixels.", dtype=int, default=256, min=10)
+    sizeCellY = pexConfig.RangeField(doc="Height of a cell, pixels.", dtype=int, default=256, min=10)
+    nStarPerCell = pexConfig.RangeField(doc="Brightest stars of each cell that make the components.", dtype=int, default=3, min=1)
+    nStarPerCellSpatialFit = pexConfig.RangeField(
         doc="Brightest stars of each cell that make the polynomials; 0 for all.", dtype=int, default=5, min=0
     )
-    nIterForPsf = pexConfig.RangeField[int](doc="Rounds of fitting and rejecting.", dtype=int, default=3, min=1)
+    nIterForPsf = pexConfig.RangeField(doc="Rounds of fitting and rejecting.", dtype=int, default=3, min=1)
     lam = pexConfig.Field[float](
         doc="Added to the variance of a pixel, times its value, in the misfit of stars.", dtype=float, default=0.05
     )

@@ -101,11 +101,10 @@ def spatial_order(n_stars: int, wanted: int) -> int:
     return order
 
 
-def frame_of(exposure: Exposure) -> dict[str, tuple[float, float]]:
-    """Centre and half size of an image, the frame of spatial polynomials."""
+def spatial_frame(exposure: Exposure) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Give the centre and the half size of an image: the frame of spatial polynomials."""
     box = exposure.bbox
-    center = (0.5 * (box.min_x + box.max_x), 0.5 * (box.min_y + box.max_y))
-    return {"center": center, "scale": (0.5 * box.width, 0.5 * box.height)}
+    return (0.5 * (box.min_x + box.max_x), 0.5 * (box.min_y + box.max_y)), (0.5 * box.width, 0.5 * box.height)
 
 
 def star_sigma(catalog: SourceCatalog, rows: NDArray[np.int64]) -> float:
@@ -130,10 +129,10 @@ def _fit_grid(
         raise NoPsfStarsError("there are no stars to fit a PSF to", hint="lower the limits of the star selector")
     sigma = star_sigma(catalog, rows)
     stamps = candidate_stamps(exposure, catalog, rows, size, bad_planes)
-    frame = frame_of(exposure)
+    center, scale = spatial_frame(exposure)
     order = spatial_order(len(rows), config.spatialOrder)
     while True:
-        terms = SpatialTerms.total_order(order, **frame)
+        terms = SpatialTerms.total_order(order, center=center, scale=scale)
         fit = fit_pixel_grid(stamps, terms(stamps.x, stamps.y), sigma, options)
         if not fit.used.any() or not np.isfinite(fit.basis).all():
             raise NoPsfStarsError(
@@ -144,7 +143,7 @@ def _fit_grid(
             break
         order = left
     average = (float(fit.x[fit.used].mean()), float(fit.y[fit.used].mean()))
-    psf = PixelGridPsf(fit.basis, order, average_position=average, **frame)
+    psf = PixelGridPsf(fit.basis, order, center=center, scale=scale, average_position=average)
     return PsfSolution(psf, fit.used, fit.misfit, {"spatialOrder": order})
 
 

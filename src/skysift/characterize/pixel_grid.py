@@ -11,6 +11,7 @@ and only as strongly as the noise demands, towards dilations, shears and blurs o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,74 +88,111 @@ def fit_pixel_grid(stamps: StarStamps, terms: NDArray[np.float64], sigma: float,
     fit
         The model and what became of the stars.
     """
-    from skysift.kernels.psf_fit import back_project, star_residuals
-
     options = options or PixelGridOptions()
-    n, size, n_terms = len(stamps), stamps.size, terms.shape[1]
+    size, n_terms = stamps.size, terms.shape[1]
     axis = np.arange(size) - size // 2
     radius = np.hypot(axis[:, None], axis[None, :])
     basis = np.zeros((n_terms, size, size))
     basis[0] = np.exp(-0.5 * (radius / sigma) ** 2)
     basis[0] /= basis[0].sum()
-    dx, dy = (offset.copy() for offset in stamps.offsets)
-    flux = stamps.pixels[:, radius < 4 * sigma].sum(axis=1, dtype=np.float64)
-    terms = np.ascontiguousarray(terms, np.float64)
-
-    usable = stamps.usable
-    used = np.ones(n, bool)
-    residual, weight = np.empty((n, size, size)), np.empty((n, size, size))
-    statistic = np.empty((n, 2))
-    scratch, no_residual = np.empty_like(basis), np.empty((0, size, size))
+    stars = _Stars(stamps, np.ascontiguousarray(terms, np.float64), radius < 4 * sigma)
+    used = np.ones(len(stamps), bool)
     for iteration in range(options.iterations):
         # The Gaussian start fits no star, so nothing counts as deviant against it.
         clip = options.clip if iteration > 0 else 1e6
         control = np.array([stamps.gain, options.accuracy, options.tolerance, clip])
         for _ in range(2 if iteration < 2 else 1):
-            star_residuals(basis, terms, flux, dx, dy, stamps.pixels, usable, stamps.noise, control, True, residual, weight, statistic)
+            stars.compare(basis, control, refine=True)
         if iteration > 0:
             # The model keeps its centroid on the middle pixel everywhere; what it has drifted belongs to the stars.
-            shift_x, shift_y = _windowed_centroids(basis, terms, sigma)
-            dx += shift_x
-            dy += shift_y
+            shift_x, shift_y = _windowed_centroids(basis, stars.terms, sigma)
+            stars.dx += shift_x
+            stars.dy += shift_y
         if 1 <= iteration <= 3:
             # Found anew each time among all pixels: what an early model took for a neighbour may have been its own fault.
-            star_residuals(
-                basis, terms, flux, dx, dy, stamps.pixels, stamps.usable, stamps.noise, control, False, residual, weight, statistic
-            )
-            usable = stamps.usable & ~_neighbours(residual, weight, radius, sigma, options.neighbour_sigma)
-        star_residuals(basis, terms, flux, dx, dy, stamps.pixels, usable, stamps.noise, control, False, residual, weight, statistic)
-        used = _acceptable(statistic, flux, options, iteration)
-        weight *= used[:, None, None]
+            stars.usable = stamps.usable
+            stars.compare(basis, control)
+            stars.usable = stamps.usable & ~_neighbours(stars.residual, stars.weight, radius, sigma, options.neighbour_sigma)
+        stars.compare(basis, control)
+        used = _acceptable(stars.statistic, stars.flux, options, iteration)
+        stars.weight *= used[:, None, None]
         if options.max_snr > 0:
-            snr = flux / np.sqrt(stamps.noise / np.sum(basis[0] ** 2))
-            weight *= np.minimum(1.0, (options.max_snr / np.maximum(snr, 1e-30)) ** 2)[:, None, None]
+            snr = stars.flux / np.sqrt(stamps.noise / np.sum(basis[0] ** 2))
+            stars.weight *= np.minimum(1.0, (options.max_snr / np.maximum(snr, 1e-30)) ** 2)[:, None, None]
         prior = _Prior(basis[0], n_terms, sigma, options.shrinkage) if iteration >= 2 and n_terms > 1 else None
-        back_project(np.zeros_like(basis), terms, dx, dy, residual, weight, scratch)
-        target = scratch.copy()
-        if prior is not None:
-            target -= prior(basis)
-
-        def normal(images: NDArray[np.float64], prior: _Prior | None = prior) -> NDArray[np.float64]:
-            back_project(images, terms, dx, dy, no_residual, weight, scratch)
-            return -scratch if prior is None else prior(images) - scratch
-
-        blocks = np.einsum("nm,nl,np->pml", terms, terms, weight.reshape(n, -1), optimize=True)
-        if prior is not None:
-            blocks += prior.diagonal
-        basis = basis + _conjugate_gradients(normal, target, blocks)
+        basis = basis + _NormalEquations(stars, prior).solve(basis)
         basis[0] /= basis[0].sum()
         basis[1:] -= basis[0] * basis[1:].sum(axis=(1, 2))[:, None, None]
     half = size // 2
-    return PixelGridFit(basis, flux, stamps.x0 + half + dx, stamps.y0 + half + dy, statistic[:, 0].copy(), used)
+    return PixelGridFit(basis, stars.flux, stamps.x0 + half + stars.dx, stamps.y0 + half + stars.dy, stars.statistic[:, 0].copy(), used)
 
 
-def _conjugate_gradients(normal, target, blocks, tolerance=1e-5, limit=12):
+class _Stars:
+    """The stars with their fluxes and positions, and how they compare with a model."""
+
+    def __init__(self, stamps: StarStamps, terms: NDArray[np.float64], core: NDArray[np.bool_]) -> None:
+        self.terms = terms
+        self.usable = stamps.usable
+        self.flux = stamps.pixels[:, core].sum(axis=1, dtype=np.float64)
+        self.dx, self.dy = (offset.copy() for offset in stamps.offsets)
+        self.residual = np.zeros(stamps.pixels.shape)
+        self.weight = np.zeros(stamps.pixels.shape)
+        self.statistic = np.zeros((len(stamps), 2))
+        self._stamps = stamps
+
+    def compare(self, basis: NDArray[np.float64], control: NDArray[np.float64], refine: bool = False) -> None:
+        """Fill `residual`, `weight` and `statistic`, after a step of fluxes and positions if asked."""
+        from skysift.kernels.psf_fit import star_residuals
+
+        pixels, noise = self._stamps.pixels, self._stamps.noise
+        out = self.residual, self.weight, self.statistic
+        star_residuals(basis, self.terms, self.flux, self.dx, self.dy, pixels, self.usable, noise, control, refine, *out)
+
+
+class _NormalEquations:
+    """The linear problem of the model images at fixed fluxes and positions of the stars."""
+
+    def __init__(self, stars: _Stars, prior: _Prior | None) -> None:
+        self._stars = stars
+        self._prior = prior
+        self._zero = np.empty((0, *stars.weight.shape[1:]))
+
+    def _project(self, images: NDArray[np.float64], residual: NDArray[np.float64]) -> NDArray[np.float64]:
+        from skysift.kernels.psf_fit import back_project
+
+        stars = self._stars
+        out = np.empty_like(images)
+        back_project(images, stars.terms, stars.dx, stars.dy, residual, stars.weight, out)
+        return out
+
+    def _normal(self, images: NDArray[np.float64]) -> NDArray[np.float64]:
+        product = -self._project(images, self._zero)
+        return product if self._prior is None else product + self._prior(images)
+
+    def solve(self, basis: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give what to add to the model images."""
+        terms, weight = self._stars.terms, self._stars.weight
+        target = self._project(np.zeros_like(basis), self._stars.residual)
+        blocks = np.einsum("nm,nl,np->pml", terms, terms, weight.reshape(len(weight), -1), optimize=True)
+        if self._prior is not None:
+            target -= self._prior(basis)
+            blocks += self._prior.diagonal
+        return _conjugate_gradients(self._normal, target, blocks)
+
+
+def _conjugate_gradients(
+    normal: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    target: NDArray[np.float64],
+    blocks: NDArray[np.float64],
+    tolerance: float = 1e-5,
+    limit: int = 12,
+) -> NDArray[np.float64]:
     """Solve ``normal(v) = target`` with the (p, m, m) blocks as preconditioner."""
     n_terms = len(target)
     ridge = 1e-9 * np.trace(blocks, axis1=1, axis2=2).max() + 1e-300
     inverse = np.linalg.inv(blocks + ridge * np.eye(n_terms))
 
-    def precondition(images):
+    def precondition(images: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.matmul(inverse, images.reshape(n_terms, -1).T[:, :, None])[:, :, 0].T.reshape(images.shape)
 
     solution = np.zeros_like(target)
