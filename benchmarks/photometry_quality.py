@@ -89,7 +89,7 @@ def judge(folder: Path, keep_psf: bool) -> None:
         bound = np.asarray(truth["sig_psf"][rows])
         v = cut(variance, truth, rows, half)
         reference, reference_error = forced(cut(data - sky, truth, rows, half), true_stamps(truth, rows, half), v)
-        stamps, x0, y0 = exposure.psf.stamps(np.asarray(truth["x"][rows], float), np.asarray(truth["y"][rows], float), 2 * half + 1)
+        stamps, _, _ = exposure.psf.stamps(np.asarray(truth["x"][rows], float), np.asarray(truth["y"][rows], float), 2 * half + 1)
         ours, error = forced(cut(exposure.image.array.astype(np.float64), truth, rows, half), stamps.astype(np.float64), v)
         # The stars of one bin differ in flux by more than their errors: weights make the mean as precise as the photons allow.
         weight = (flux / bound) ** 2

@@ -5,10 +5,14 @@ from __future__ import annotations
 import lsst.pex.config as pexConfig
 
 from skysift.background.config import SkyConfig
+from skysift.characterize.ap_corr_config import MeasureApCorrConfig
+from skysift.characterize.config import MeasurePsfConfig
 from skysift.detection.config import FindSourcesConfig
-from skysift.measure.config import MeasurementConfig
+from skysift.measure import ApplyApCorrConfig, CatalogCalculationConfig
+from skysift.measure.config import DEFAULT_PLUGINS, MeasurementConfig
+from skysift.repair.config import RepairConfig
 
-__all__ = ["DetectConfig"]
+__all__ = ["DetectConfig", "ProcessConfig", "PsfConfig"]
 
 
 class DetectConfig(pexConfig.Config):
@@ -32,5 +36,60 @@ class DetectConfig(pexConfig.Config):
             "base_SkyCoord",
         ]
         self.measurement.plugins["base_CircularApertureFlux"].radii = [3.0, 6.0, 12.0]
-        self.measurement.slots.apFlux = "base_CircularApertureFlux_12_0"
-        self.measurement.slots.calibFlux = "base_CircularApertureFlux_12_0"
+
+
+class PsfConfig(pexConfig.Config):
+    """How `skysift process` learns the PSF."""
+
+    doRepair = pexConfig.Field[bool](doc="Find cosmic rays and interpolate over them.", dtype=bool, default=True)
+    minFwhmForRepair = pexConfig.RangeField[float](
+        doc="Cosmic rays are looked for where stars are at least this wide (FWHM, pixels): sharper stars look like cosmic rays themselves.",
+        dtype=float,
+        default=2.6,
+        min=0.0,
+    )
+    repair = pexConfig.ConfigField[RepairConfig](doc="Cosmic rays.", dtype=RepairConfig)
+    minSignalToNoise = pexConfig.RangeField[float](
+        doc="Sources of a lower signal-to-noise ratio in the filtered image are not looked at.", dtype=float, default=15.0, min=0.0
+    )
+    measurement = pexConfig.ConfigField[MeasurementConfig](doc="What is measured of the stars' candidates.", dtype=MeasurementConfig)
+    measurePsf = pexConfig.ConfigField[MeasurePsfConfig](doc="Selection of stars and fit.", dtype=MeasurePsfConfig)
+
+    def setDefaults(self) -> None:
+        """Measure what the star selector and the fit ask for, and keep a fifth of the stars for the report."""
+        super().setDefaults()
+        self.measurement.plugins.names = [
+            "base_PixelFlags",
+            "base_SdssCentroid",
+            "base_SdssShape",
+            "base_PsfFlux",
+            "base_GaussianFlux",
+            "base_CircularApertureFlux",
+        ]
+        self.measurement.plugins["base_CircularApertureFlux"].radii = [3.0, 9.0, 12.0]
+        self.measurePsf.reserve.fraction = 0.2
+
+
+class ProcessConfig(DetectConfig):
+    """What `skysift process` does."""
+
+    psf = pexConfig.ConfigField[PsfConfig](doc="The PSF.", dtype=PsfConfig)
+    doApCorr = pexConfig.Field[bool](doc="Measure aperture corrections and apply them.", dtype=bool, default=True)
+    measureApCorr = pexConfig.ConfigField[MeasureApCorrConfig](doc="Aperture corrections.", dtype=MeasureApCorrConfig)
+    applyApCorr = pexConfig.ConfigField[ApplyApCorrConfig](doc="Their application.", dtype=ApplyApCorrConfig)
+    catalogCalculation = pexConfig.ConfigField[CatalogCalculationConfig](doc="Quantities made of others.", dtype=CatalogCalculationConfig)
+
+    def setDefaults(self) -> None:
+        """Measure everything, and take aperture corrections from the stars of the PSF."""
+        super().setDefaults()
+        default = MeasurementConfig()
+        self.measurement.plugins.names = [
+            *DEFAULT_PLUGINS,
+            "ext_photometryKron_KronFlux",
+            "skysift_PsfCentroid",
+            "skysift_ModelExtendedness",
+        ]
+        self.measurement.plugins["base_CircularApertureFlux"].radii = default.plugins["base_CircularApertureFlux"].radii
+        selector = self.measureApCorr.sourceSelector["science"]
+        selector.doFlags, selector.doUnresolved, selector.doSignalToNoise = True, False, False
+        selector.flags.good, selector.flags.bad = ["calib_psf_used"], []

@@ -105,6 +105,7 @@ def _learn_psf(exposure: Exposure, config: ProcessConfig, noise: float, warnings
     from skysift.characterize.seeing import estimate_seeing
     from skysift.detection import find_sources
     from skysift.measure import Measurement, measurement_schema
+    from skysift.pipeline.steps import mark_detected
     from skysift.psf import GaussianPsf
     from skysift.table import SourceCatalog
 
@@ -117,26 +118,21 @@ def _learn_psf(exposure: Exposure, config: ProcessConfig, noise: float, warnings
         return None
     schema = measurement_schema(config.psf.measurement)
     add_psf_fields(schema)
-    stars = None
-    for _ in range(config.psf.iterations):
-        footprints = find_sources(exposure, config.detection)
-        arrays = footprints.arrays
-        significance = arrays.peaks["significance"][arrays.peak_offset[:-1]] if len(footprints) else np.empty(0)
-        bright = np.flatnonzero(significance >= config.psf.minSignalToNoise)
-        mark = footprints.copy()
-        mark.set_mask(exposure.mask, "DETECTED")
-        candidates = SourceCatalog(schema, len(footprints))
-        candidates.footprints = footprints
-        candidates = candidates[bright]
-        try:
-            Measurement(config.psf.measurement).run(candidates, exposure)
-            measure_psf(exposure, candidates, config.psf.measurePsf, exposure_id=exposure.id or 0)
-        except AlgorithmError as error:
-            text = f"no PSF model could be fitted ({error}): a Gaussian of FWHM {2.3548 * exposure.psf.sigma():.2f} pixels stands in for it"
-            log.warning(text)
-            warnings.append(text)
-            return None
-        stars = candidates
+    footprints = find_sources(exposure, config.detection)
+    mark_detected(exposure, footprints)
+    arrays = footprints.arrays
+    significance = arrays.peaks["significance"][arrays.peak_offset[:-1]]
+    found = SourceCatalog(schema, len(footprints))
+    found.footprints = footprints
+    stars = found[np.flatnonzero(significance >= config.psf.minSignalToNoise)]
+    try:
+        Measurement(config.psf.measurement).run(stars, exposure)
+        measure_psf(exposure, stars, config.psf.measurePsf, exposure_id=exposure.id or 0)
+    except AlgorithmError as error:
+        text = f"no PSF model could be fitted ({error}): a Gaussian of FWHM {2.3548 * exposure.psf.sigma():.2f} pixels stands in for it"
+        log.warning(text)
+        warnings.append(text)
+        return None
     return stars
 
 
