@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from ..geom import Box2I
     from .model import Background
 
-__all__ = ["chebyshev_image", "fit_chebyshev"]
+__all__ = ["chebyshev_blocks", "fit_chebyshev"]
 
 
 def _basis(positions: np.ndarray, start: int, size: int, order: int) -> np.ndarray:
@@ -67,8 +68,8 @@ def fit_chebyshev(background: Background, order: int) -> np.ndarray:
     return coefficients
 
 
-def chebyshev_image(domain: Box2I, coefficients: np.ndarray, bbox: Box2I) -> np.ndarray:
-    """Evaluate a Chebyshev polynomial on pixels.
+def chebyshev_blocks(domain: Box2I, coefficients: np.ndarray, bbox: Box2I, block: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Evaluate a Chebyshev polynomial on pixels, some rows at a time.
 
     Parameters
     ----------
@@ -78,13 +79,18 @@ def chebyshev_image(domain: Box2I, coefficients: np.ndarray, bbox: Box2I) -> np.
         Array ``[y, x]``.
     bbox
         Box of the wanted pixels.
+    block
+        Number of rows at a time.
 
-    Returns
-    -------
-    image
-        float32 array ``[y, x]``.
+    Yields
+    ------
+    where, values
+        Slice of the rows of `bbox`, and a float32 array of their pixels.
     """
     order_y, order_x = coefficients.shape[0] - 1, coefficients.shape[1] - 1
     rows = _basis(np.arange(bbox.min_y, bbox.end_y), domain.min_y, domain.height, order_y) @ coefficients
-    columns = _basis(np.arange(bbox.min_x, bbox.end_x), domain.min_x, domain.width, order_x)
-    return rows.astype(np.float32) @ columns.T.astype(np.float32)
+    rows = rows.astype(np.float32)
+    columns = _basis(np.arange(bbox.min_x, bbox.end_x), domain.min_x, domain.width, order_x).T.astype(np.float32)
+    for start in range(0, bbox.height, block):
+        where = slice(start, start + block)
+        yield where, rows[where] @ columns

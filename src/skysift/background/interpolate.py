@@ -6,11 +6,13 @@ the product of its coefficients with the powers of the distance to its left knot
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..errors import AlgorithmError, InputError
 
-__all__ = ["MINIMUM_POINTS", "interpolate_grid", "interpolate_lines", "usable_style"]
+__all__ = ["MINIMUM_POINTS", "grid_blocks", "interpolate_grid", "interpolate_lines", "usable_style"]
 
 MINIMUM_POINTS = {"CONSTANT": 1, "LINEAR": 2, "NATURAL_SPLINE": 3, "CUBIC_SPLINE": 3, "AKIMA_SPLINE": 5}
 """Fewest points that each style needs."""
@@ -164,6 +166,9 @@ def interpolate_lines(
     knots = np.asarray(knots, np.float64)
     out: np.ndarray = np.empty((values.shape[0], positions.size), dtype)
     good = np.isfinite(values)
+    if good.all():
+        _evaluate(knots, values, usable_style(style, knots.size, undersample), positions, out)
+        return out
     patterns, which = np.unique(good, axis=0, return_inverse=True)
     which = which.reshape(-1)
     for k, pattern in enumerate(patterns):
@@ -173,16 +178,13 @@ def interpolate_lines(
             out[lines] = np.nan
             continue
         chosen = usable_style(style, n, undersample)
-        if lines.size == values.shape[0]:
-            _evaluate(knots[pattern], values[:, pattern], chosen, positions, out)
-        else:
-            part: np.ndarray = np.empty((lines.size, positions.size), dtype)
-            _evaluate(knots[pattern], values[np.ix_(lines, pattern)], chosen, positions, part)
-            out[lines] = part
+        part: np.ndarray = np.empty((lines.size, positions.size), dtype)
+        _evaluate(knots[pattern], values[np.ix_(lines, pattern)], chosen, positions, part)
+        out[lines] = part
     return out
 
 
-def interpolate_grid(
+def grid_blocks(
     grid: np.ndarray,
     centres_y: np.ndarray,
     centres_x: np.ndarray,
@@ -190,8 +192,9 @@ def interpolate_grid(
     columns: np.ndarray,
     style: str = "AKIMA_SPLINE",
     undersample: str = "REDUCE_INTERP_ORDER",
-) -> np.ndarray:
-    """Interpolate a grid of cells to pixels, first along y, then along x.
+    block: int = 256,
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Interpolate a grid of cells to pixels, first along y, then along x, some rows at a time.
 
     Parameters
     ----------
@@ -203,12 +206,41 @@ def interpolate_grid(
         Increasing positions of the wanted pixels.
     style, undersample
         See `interpolate_lines`. The number of cells along the shorter side of the grid decides on the style.
+    block
+        Number of rows at a time.
+
+    Yields
+    ------
+    where, values
+        Slice of `rows`, and a float32 array of their pixels; NaN where there is nothing to interpolate.
+    """
+    style = usable_style(style, min(grid.shape), undersample)
+    along_y = interpolate_lines(centres_y, np.asarray(grid, np.float64).T, rows, style, "REDUCE_INTERP_ORDER")
+    for start in range(0, rows.size, block):
+        where = slice(start, start + block)
+        yield where, interpolate_lines(centres_x, along_y[:, where].T, columns, style, "REDUCE_INTERP_ORDER", np.float32)
+
+
+def interpolate_grid(
+    grid: np.ndarray,
+    centres_y: np.ndarray,
+    centres_x: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    style: str = "AKIMA_SPLINE",
+    undersample: str = "REDUCE_INTERP_ORDER",
+) -> np.ndarray:
+    """Interpolate a grid of cells to pixels: `grid_blocks` in one block.
+
+    Parameters
+    ----------
+    grid, centres_y, centres_x, rows, columns, style, undersample
+        See `grid_blocks`.
 
     Returns
     -------
     image
-        float32 array ``(rows, columns)``; NaN where there is nothing to interpolate.
+        float32 array ``(rows, columns)``.
     """
-    style = usable_style(style, min(grid.shape), undersample)
-    along_y = interpolate_lines(centres_y, np.asarray(grid, np.float64).T, rows, style, "REDUCE_INTERP_ORDER")
-    return interpolate_lines(centres_x, np.ascontiguousarray(along_y.T), columns, style, "REDUCE_INTERP_ORDER", np.float32)
+    blocks = grid_blocks(grid, centres_y, centres_x, rows, columns, style, undersample, max(rows.size, 1))
+    return next((values for _, values in blocks), np.empty((0, columns.size), np.float32))

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import AlgorithmError, InputError
-from ..geom import Box2I, Point2I
+from ..geom import Box2I
 from ..image import Image, MaskedImage
-from .approximate import chebyshev_image, fit_chebyshev
-from .interpolate import MINIMUM_POINTS, interpolate_grid
+from .approximate import chebyshev_blocks, fit_chebyshev
+from .interpolate import MINIMUM_POINTS, grid_blocks
 
 if TYPE_CHECKING:
     from .config import BackgroundConfig
 
 __all__ = ["Background", "BackgroundList", "TooManyMaskedPixelsError", "cell_edges", "fit_background"]
+
+_BLOCK = 256
 
 
 class TooManyMaskedPixelsError(AlgorithmError):
@@ -111,14 +113,26 @@ class Background:
         """Centres of the cells in y, PARENT pixels, shape ``(ny,)``."""
         return 0.5 * (self._edges_y[1:] + self._edges_y[:-1]) - 0.5 + self.bbox.min_y
 
-    def _pixels(self, cells: np.ndarray, bbox: Box2I | None) -> Image:
-        bbox = self.bbox if bbox is None else bbox
-        if not self.bbox.contains(bbox):
-            raise InputError(f"the box {bbox} is not inside the box {self.bbox} of the background")
+    def _blocks(self, cells: np.ndarray, bbox: Box2I | None, block: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Values of the pixels of `bbox`, some rows at a time."""
+        bbox = self._checked(bbox)
         rows = np.arange(bbox.min_y, bbox.end_y, dtype=np.float64)
         columns = np.arange(bbox.min_x, bbox.end_x, dtype=np.float64)
-        array = interpolate_grid(cells, self.centres_y, self.centres_x, rows, columns, self.style, self.undersample)
-        return Image(array, Point2I(bbox.min_x, bbox.min_y))
+        return grid_blocks(cells, self.centres_y, self.centres_x, rows, columns, self.style, self.undersample, block)
+
+    def _checked(self, bbox: Box2I | None) -> Box2I:
+        if bbox is None:
+            return self.bbox
+        if not self.bbox.contains(bbox):
+            raise InputError(f"the box {bbox} is not inside the box {self.bbox} of the background")
+        return bbox
+
+    def _model_blocks(self, bbox: Box2I, block: int) -> Iterator[tuple[slice, np.ndarray]]:
+        if self.approx_order is not None:
+            return chebyshev_blocks(self.bbox, fit_chebyshev(self, self.approx_order), bbox, block)
+        if self.style == "NONE":
+            return iter([(slice(None), np.zeros(bbox.shape, np.float32))])
+        return self._blocks(self.values, bbox, block)
 
     def image(self, bbox: Box2I | None = None) -> Image:
         """The background of each pixel.
@@ -140,16 +154,29 @@ class Background:
         InputError
             When `bbox` is not inside the background's box.
         """
-        if self.style == "NONE" and self.approx_order is None:
-            box = self.bbox if bbox is None else bbox
-            return Image(np.zeros(box.shape, np.float32), Point2I(box.min_x, box.min_y))
-        if self.approx_order is None:
-            return self._pixels(self.values, bbox)
-        box = self.bbox if bbox is None else bbox
-        if not self.bbox.contains(box):
-            raise InputError(f"the box {box} is not inside the box {self.bbox} of the background")
-        coefficients = fit_chebyshev(self, self.approx_order)
-        return Image(chebyshev_image(self.bbox, coefficients, box), Point2I(box.min_x, box.min_y))
+        bbox = self._checked(bbox)
+        if bbox.is_empty:
+            return Image(np.empty(bbox.shape, np.float32), bbox.min)
+        _, array = next(self._model_blocks(bbox, bbox.height))
+        return Image(array, bbox.min)
+
+    def subtract_from(self, image: Image) -> None:
+        """Subtract the background from an image in place, without the memory of an image of the background.
+
+        Parameters
+        ----------
+        image
+            An image inside the background's box, PARENT pixels.
+
+        Raises
+        ------
+        AlgorithmError, InputError
+            See `image`.
+        """
+        bbox = self._checked(image.bbox)
+        if not bbox.is_empty:
+            for where, values in self._model_blocks(bbox, _BLOCK):
+                image.array[where] -= values
 
     def rms_image(self, bbox: Box2I | None = None) -> Image:
         """The standard deviation of the sky of each pixel, interpolated like the background.
@@ -166,10 +193,13 @@ class Background:
         """
         if self.rms is None:
             raise AlgorithmError("this background has no rms of its cells")
-        rms = self._pixels(self.rms, bbox)
-        floor = np.nanmin(self.rms) if np.isfinite(self.rms).any() else np.nan
-        np.maximum(rms.array, floor, out=rms.array)
-        return rms
+        bbox = self._checked(bbox)
+        _, array = next(self._blocks(self.rms, bbox, max(bbox.height, 1)), (None, np.empty(bbox.shape, np.float32)))
+        # Extrapolation must not reach zero.
+        good = self.rms[np.isfinite(self.rms)]
+        if good.size:
+            np.maximum(array, good.min(), out=array)
+        return Image(array, bbox.min)
 
     def __iadd__(self, constant: float) -> Background:
         self.values += np.float32(constant)

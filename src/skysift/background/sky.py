@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import InputError
 from .interpolate import interpolate_grid
 from .model import Background, TooManyMaskedPixelsError, cell_edges
-from .smooth import smooth_cells
+from .smooth import smooth_to_errors
 
 if TYPE_CHECKING:
     from ..image import MaskedImage
@@ -27,6 +27,10 @@ _MIN_KEPT = 0.02
 """Fraction of the blocks that must be left for a mask to be used; else its growth is halved, and at last given up."""
 
 _RMS_CLIP = 4.0
+
+_TOLERANCE = 0.1
+"""How far the smoothing between iterations may bend cells, in units of the noise of a block: a model that is bent below the sky would take the
+sky for a source and never find back to it."""
 
 
 def _block_size(shape: tuple[int, int], psf_sigma: float | None) -> int:
@@ -90,8 +94,9 @@ def estimate_sky(masked_image: MaskedImage, psf_sigma: float | None = None, conf
     rows, columns = (np.arange(n, dtype=np.float64) for n in mean.shape)
 
     start = tile_statistics(mean, empty.astype(np.int32), np.int32(1), True, edges_y, edges_x, True, True, 3.0, 3)
-    median, clipped = start[:, :, 3], start[:, :, 5]
-    cells = smooth_cells(np.minimum(median, 2.5 * median - 1.5 * clipped), start[:, :, 0], config.smoothing)
+    raw, errors, block_noise = _start(start)
+    cells = smooth_to_errors(raw, errors, config.smoothing)
+    pixels = np.maximum(cell_sums(mean, count, empty, edges_y, edges_x)[:, :, 0], 1.0)
     root_count = np.sqrt(count)
     largest = 0.25 * max(mean.shape)
     for _ in range(config.iterations):
@@ -113,24 +118,49 @@ def estimate_sky(masked_image: MaskedImage, psf_sigma: float | None = None, conf
         if not weight.any():
             break
         shift = np.divide(sums[:, :, 1], weight, out=np.zeros_like(weight), where=weight > 0)
-        cells = smooth_cells(cells + shift, weight, config.smoothing)
+        raw = cells + shift
+        # Cells with little sky left count for less than their noise says: what hides the rest shines into them.
+        kept = weight / pixels
+        with np.errstate(divide="ignore"):
+            errors = block_noise * np.hypot(block / np.sqrt(weight * kept), _TOLERANCE)
+        cells = smooth_to_errors(raw, errors, config.smoothing)
     left_out = excluded.astype(np.int32)
     within = tile_statistics(scatter / np.maximum(count - 1, 1), left_out, np.int32(1), True, edges_y, edges_x, True, True, _RMS_CLIP, 3)
     between = tile_statistics(residual, left_out, np.int32(1), True, edges_y, edges_x, True, True, _RMS_CLIP, 3)
     rms = _pixel_rms(within, between, block * block)
-    with np.errstate(divide="ignore"):
-        errors = np.where(weight > 0, rms / np.sqrt(weight), np.inf)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        errors = rms / np.sqrt(weight)
+        cells = smooth_to_errors(raw, np.maximum(errors, 1e-3 * block_noise) / np.sqrt(kept), config.smoothing)
     return Background(masked_image.image.bbox, cells, errors, rms=rms, style="NATURAL_SPLINE")
+
+
+def _start(statistics: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """First values and errors of the cells, and the noise of a block.
+
+    The value is the mode after clipping, estimated as ``2.5 median - 1.5 mean`` where that is below the median. Cells with more scatter than the quiet
+    ones hold large sources, and hardly count.
+    """
+    median, spread, clipped = statistics[:, :, 3], statistics[:, :, 4], statistics[:, :, 5]
+    values = np.minimum(median, 2.5 * median - 1.5 * clipped)
+    values = np.where(np.isfinite(values), values, median)
+    finite = np.isfinite(median)
+    spread = 0.741301109252801 * np.where(finite, spread, np.inf)
+    quiet = float(np.quantile(spread[finite], 0.25))
+    level = float(np.abs(median[finite]).max())
+    noise = max(quiet, 1e-6 * level, float(np.finfo(np.float32).tiny))
+    scale = np.where(spread <= 1.2 * noise, 1.0, 30.0)
+    with np.errstate(divide="ignore"):
+        errors = np.where(finite, noise * scale * np.hypot(2.0 / np.sqrt(statistics[:, :, 0]), _TOLERANCE), np.inf)
+    return values, errors, noise
 
 
 def _noise_cells(median_below: np.ndarray) -> np.ndarray:
     """Noise of the smoothed blocks from the median of those below the sky, over three by three cells by their median."""
-    from scipy.ndimage import median_filter
-
     noise = median_below / -0.674489750196082
     good = np.isfinite(noise) & (noise > 0)
     typical = float(np.median(noise[good])) if good.any() else 1.0
-    return median_filter(np.where(good, noise, typical), size=3, mode="nearest")
+    padded = np.pad(np.where(good, noise, typical), 1, mode="edge")
+    return np.median(np.lib.stride_tricks.sliding_window_view(padded, (3, 3)), axis=(2, 3))
 
 
 def _pixel_rms(within: np.ndarray, between: np.ndarray, n: int) -> np.ndarray:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["smooth_cells"]
+__all__ = ["smooth_cells", "smooth_to_errors"]
 
 _MAX_ITERATIONS = 100
+_LEAST_PENALTY = 1e-3
+_CHI_SQUARED_MEDIAN = 0.45493642311957
 
 
 def smooth_cells(values: np.ndarray, weights: np.ndarray, penalty: float) -> np.ndarray:
@@ -33,8 +35,6 @@ def smooth_cells(values: np.ndarray, weights: np.ndarray, penalty: float) -> np.
     -----
     D. Garcia 2010, Computational Statistics & Data Analysis 54, 1167: "Robust smoothing of gridded data in one and higher dimensions".
     """
-    from scipy.fft import dctn, idctn
-
     weights = np.where(np.isfinite(values) & np.isfinite(weights), weights, 0.0)
     if not weights.any():
         return np.zeros(np.shape(values))
@@ -42,16 +42,60 @@ def smooth_cells(values: np.ndarray, weights: np.ndarray, penalty: float) -> np.
     values = np.where(weights > 0, values, 0.0)
     surface = _quadratic_surface(values, weights)
     rest = np.where(weights > 0, values - surface, 0.0)
-    frequencies = [2.0 - 2.0 * np.cos(np.pi * np.arange(n) / n) for n in rest.shape]
-    stiffness = (frequencies[0][:, None] + frequencies[1][None, :]) ** 2
-    gain = 1.0 / (1.0 + penalty * stiffness)
+    cosines_y, cosines_x = (_cosines(n) for n in rest.shape)
+    gain = _gain(rest.shape, penalty)
     smooth = np.zeros_like(rest)
     for _ in range(_MAX_ITERATIONS):
         previous = smooth
-        smooth = idctn(gain * dctn(weights * (rest - smooth) + smooth, norm="ortho"), norm="ortho")
+        spectrum = cosines_y @ (weights * (rest - smooth) + smooth) @ cosines_x.T
+        smooth = cosines_y.T @ (gain * spectrum) @ cosines_x
         if np.abs(smooth - previous).max() <= 1e-3 * np.abs(smooth).max():
             break
     return surface + smooth
+
+
+def smooth_to_errors(values: np.ndarray, errors: np.ndarray, penalty: float) -> np.ndarray:
+    """Smooth a grid of cells as much as wanted, but not so much that they no longer fit within their errors.
+
+    Parameters
+    ----------
+    values
+        Values of the cells ``[y, x]``.
+    errors
+        Standard errors of the values; infinite for holes.
+    penalty
+        Largest strength of the penalty. It is divided by ten until the median of the squared residuals is below twice what noise alone would leave.
+
+    Returns
+    -------
+    smoothed
+        float64 array ``[y, x]``.
+    """
+    with np.errstate(divide="ignore"):
+        weights = 1.0 / errors**2
+    weights[~np.isfinite(weights)] = 0.0
+    used = weights > 0
+    while penalty > _LEAST_PENALTY and used.any():
+        smooth = smooth_cells(values, weights, penalty)
+        pull = weights[used] * (values[used] - smooth[used]) ** 2
+        if np.median(pull) <= 2.0 * _CHI_SQUARED_MEDIAN * np.mean((1.0 - _gain(values.shape, penalty)) ** 2):
+            return smooth
+        penalty /= 10.0
+    return smooth_cells(values, weights, penalty)
+
+
+def _gain(shape: tuple[int, ...], penalty: float) -> np.ndarray:
+    """What the penalty leaves of each cosine wave."""
+    y, x = (2.0 - 2.0 * np.cos(np.pi * np.arange(n) / n) for n in shape)
+    return 1.0 / (1.0 + penalty * (y[:, None] + x) ** 2)
+
+
+def _cosines(n: int) -> np.ndarray:
+    """Matrix of the orthonormal cosine transform; for tens of cells faster than a Fourier transform."""
+    k = np.arange(n)
+    matrix = np.cos(np.pi / n * np.outer(k, k + 0.5)) * np.sqrt(2.0 / n)
+    matrix[0] = np.sqrt(1.0 / n)
+    return matrix
 
 
 def _quadratic_surface(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
