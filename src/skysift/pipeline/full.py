@@ -53,10 +53,10 @@ def process(exposure: Exposure, config: ProcessConfig | None = None, *, listener
     from skysift.measure import Measurement, apply_ap_corr, calculate
     from skysift.pipeline.config import ProcessConfig
     from skysift.pipeline.overrides import configuration_lines
-    from skysift.pipeline.steps import mark_detected, subtract_sky, summarize
+    from skysift.pipeline.steps import fitted_to, mark_detected, subtract_sky, summarize
     from skysift.table import SourceCatalog
 
-    config = config or ProcessConfig()
+    config = fitted_to(exposure, config or ProcessConfig())
     stages = Stages(listener)
     warnings: list[str] = []
     with stages("sky"):
@@ -105,7 +105,7 @@ def _learn_psf(exposure: Exposure, config: ProcessConfig, noise: float, warnings
     from skysift.characterize.seeing import estimate_seeing
     from skysift.detection import find_sources
     from skysift.measure import Measurement, measurement_schema
-    from skysift.pipeline.steps import mark_detected
+    from skysift.pipeline.steps import fitted_to, mark_detected
     from skysift.psf import GaussianPsf
     from skysift.table import SourceCatalog
 

@@ -42,10 +42,10 @@ def detect(exposure: Exposure, config: DetectConfig | None = None, *, listener: 
     from skysift.measure import Measurement, measurement_schema
     from skysift.pipeline.config import DetectConfig
     from skysift.pipeline.overrides import configuration_lines
-    from skysift.pipeline.steps import mark_detected, subtract_sky, summarize
+    from skysift.pipeline.steps import fitted_to, mark_detected, subtract_sky, summarize
     from skysift.table import SourceCatalog
 
-    config = config or DetectConfig()
+    config = fitted_to(exposure, config or DetectConfig())
     stages = Stages(listener)
     with stages("sky"):
         sigma = None if exposure.psf is None else float(exposure.psf.sigma())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,31 @@ if TYPE_CHECKING:
     from skysift.pipeline.config import DetectConfig
     from skysift.table import SourceCatalog
 
-__all__ = ["mark_detected", "subtract_sky", "summarize"]
+__all__ = ["fitted_to", "mark_detected", "subtract_sky", "summarize"]
+
+ConfigT = TypeVar("ConfigT", bound="DetectConfig")
+
+
+def fitted_to(exposure: Exposure, config: ConfigT) -> ConfigT:
+    """Leave out of a configuration what an exposure cannot have: positions on the sky without a WCS.
+
+    Parameters
+    ----------
+    exposure
+        The exposure.
+    config
+        The configuration; not changed.
+
+    Returns
+    -------
+    config
+        The same, or a copy without `base_SkyCoord`.
+    """
+    if exposure.wcs is not None or "base_SkyCoord" not in config.measurement.plugins.names:
+        return config
+    config = config.copy()
+    config.measurement.plugins.names.discard("base_SkyCoord")
+    return config
 
 
 def subtract_sky(exposure: Exposure, config: DetectConfig, psf_sigma: float | None = None) -> tuple[Background, Image, float]:
