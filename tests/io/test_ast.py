@@ -151,6 +151,19 @@ def test_matrix_that_is_not_finite():
         mapping("MatrixMap", Nin=2, M0="nan")
 
 
+@pytest.mark.parametrize("fields", [{"NCF1": 1, "CF1": 1, "PF1": 1000}, {"NCF1": 1, "CF1": 1, "PF1": -1}, {"NCF1": 1e9, "CF1": 1}])
+def test_numbers_that_are_damage(fields):
+    with pytest.raises(InputError):
+        mapping("PolyMap", Nin=1, **fields)
+
+
+def test_many_positions():
+    wcs = AstWcs(frame_set(CURVED))
+    x = np.linspace(0, 1000, 70000)
+    ra, dec = wcs.pixel_to_sky(x, 5.0)
+    np.testing.assert_array_equal([ra[-1], dec[-1]], wcs.pixel_to_sky(x[-1], 5.0))
+
+
 def test_poles_and_the_far_side():
     assert mapping("SphMap", Nin=3, Nout=2, PlrLg=1.25).forward(np.array([[0.0], [0.0], [1.0]]))[0, 0] == 1.25
     tangent = mapping("WcsMap", Nin=2, Type='"TAN"')

@@ -273,7 +273,11 @@ def test_model_without_flux_gives_nan():
         (lambda: GridPsf(np.zeros((1, 1, 5, 5)), [2], [1]), "sums to zero"),
         (lambda: PsfexPsf(np.ones((1, 5, 5)), SpatialTerms([(0, 0)]), pixel_step=0.0), "pixel step"),
         (lambda: PsfexPsf(np.ones((1, 5, 5)), SpatialTerms([(0, 0)]), lanczos_order=0), "Lanczos order"),
+        (lambda: PsfexPsf(np.ones((1, 5, 5)), SpatialTerms([(0, 0)]), lanczos_order=10**6), "Lanczos order"),
+        (lambda: PsfexPsf(np.ones((1, 5, 5)), SpatialTerms([(0, 0)]), pixel_step=1e30), "odd size"),
         (lambda: SpatialTerms([]), "at least one"),
+        (lambda: SpatialTerms([(10**9, 0)]), "at least one"),
+        (lambda: GaussianPsf(10**9 + 1, 2.0), "odd size"),
     ],
 )
 def test_impossible_models(make, message):

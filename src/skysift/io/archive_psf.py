@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from skysift.errors import InputError
 from skysift.psf import DoubleGaussianPsf, GaussianPsf, KernelPsf, LinearPsf, PcaPsf, PsfexPsf, SpatialTerms
+from skysift.psf.base import MAX_SIZE
+from skysift.psf.terms import MAX_DEGREE
 
 if TYPE_CHECKING:
     from skysift.io.archive import Archive, Factory, Row
 
 __all__ = ["PSF_FACTORIES"]
-
-MAX_PSF_SIZE = 4097
-"""Width of a PSF image beyond which a file is taken for damaged, pixels."""
 
 
 class _Function(NamedTuple):
@@ -47,8 +46,8 @@ def _square(image: NDArray[np.float64], center: tuple[int, int]) -> NDArray[np.f
 def _size(row: Row) -> tuple[int, int]:
     """Width and height of a kernel."""
     width, height = (int(v) for v in row.point("dimensions"))
-    if not (0 < width <= MAX_PSF_SIZE and 0 < height <= MAX_PSF_SIZE):
-        raise InputError(f"an archived kernel measures {width} x {height} pixels; expected 1 to {MAX_PSF_SIZE}")
+    if not (0 < width <= MAX_SIZE and 0 < height <= MAX_SIZE):
+        raise InputError(f"an archived kernel measures {width} x {height} pixels; expected 1 to {MAX_SIZE}")
     return width, height
 
 
@@ -134,8 +133,8 @@ def _psfex(archive: Archive, tables: list[list[Row]]) -> PsfexPsf:
             f"an archived PSFEx model varies with {head.integer('ndim')} quantities in {len(degree)} groups; expected x and y in one"
         )
     width, height, n = (int(v) for v in body.array("_size"))
-    if width != height or not 0 < width <= MAX_PSF_SIZE:
-        raise InputError(f"an archived PSFEx model measures {width} x {height} pixels; expected a square of at most {MAX_PSF_SIZE}")
+    if width != height or not 0 < width <= MAX_SIZE:
+        raise InputError(f"an archived PSFEx model measures {width} x {height} pixels; expected a square of at most {MAX_SIZE}")
     offset, scale = body.array("_context_first"), body.array("_context_second")
     return PsfexPsf(
         body.array("_comp").reshape(n, height, width),
@@ -148,6 +147,8 @@ def _psfex(archive: Archive, tables: list[list[Row]]) -> PsfexPsf:
 
 def psfex_terms(degree: int, center: tuple[float, float], scale: tuple[float, float]) -> SpatialTerms:
     """Give the terms of a PSFEx polynomial in its sequence ``1, x, x², ..., y, xy, ..., y²``."""
+    if not 0 <= degree <= MAX_DEGREE:
+        raise InputError(f"a PSFEx polynomial of degree {degree}; expected 0 to {MAX_DEGREE}")
     return SpatialTerms([(p, q) for q in range(degree + 1) for p in range(degree + 1 - q)], center=center, scale=scale)
 
 

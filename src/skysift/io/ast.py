@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,9 @@ __all__ = ["AstWcs", "parse_ast"]
 
 MAX_DEPTH = 200
 """Nesting of objects beyond which a dump is refused."""
+
+BLOCK = 65536
+"""Positions mapped together."""
 
 SIP_TOLERANCE = math.radians(1e-4 / 3600)
 """Largest misfit of a TAN-SIP header at which no higher order is tried, radians (0.1 mas)."""
@@ -136,18 +139,16 @@ class AstWcs(SkyWcs):
     def pixel_to_sky(self, x: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
         """Map 0-based PARENT pixels to right ascension in [0, 2 pi) and declination, radians; NaN where there is none."""
         ax, ay = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
-        with np.errstate(all="ignore"):
-            lon, lat = self._mapping.forward(np.stack([ax.ravel(), ay.ravel()]))[:: -1 if self._swapped else 1]
-            lon = lon % math.tau
+        lon, lat = _in_blocks(self._mapping.forward, ax.ravel(), ay.ravel())[:: -1 if self._swapped else 1]
+        lon %= math.tau
         # a tiny negative angle wraps to the full circle itself
         return np.where(lon >= math.tau, 0.0, lon).reshape(ax.shape)[()], lat.reshape(ax.shape)[()]
 
     def sky_to_pixel(self, ra: ArrayLike, dec: ArrayLike) -> tuple[Any, Any]:
         """Map right ascension and declination, radians, to 0-based PARENT pixels; NaN where there are none."""
         lon, lat = np.broadcast_arrays(np.asarray(ra, np.float64), np.asarray(dec, np.float64))
-        axes = [lon.ravel(), lat.ravel()]
-        with np.errstate(all="ignore"):
-            x, y = self._mapping.inverse(np.stack(axes[::-1] if self._swapped else axes))
+        axes = (lat.ravel(), lon.ravel()) if self._swapped else (lon.ravel(), lat.ravel())
+        x, y = _in_blocks(self._mapping.inverse, *axes)
         return x.reshape(lon.shape)[()], y.reshape(lon.shape)[()]
 
     @property
@@ -239,6 +240,16 @@ def _fit_polynomial(u: Any, v: Any, values: NDArray[np.float64], powers: list[tu
     design = np.stack([(u / half) ** p * (v / half) ** q for p, q in powers], axis=1)
     fit = np.linalg.lstsq(design, values, rcond=None)[0]
     return fit / np.array([half ** (p + q) for p, q in powers])[:, None], float(np.abs(design @ fit - values).max())
+
+
+def _in_blocks(function: Callable[[NDArray[np.float64]], NDArray[np.float64]], a: Any, b: Any) -> NDArray[np.float64]:
+    """Map (n,) and (n,) coordinates to (2, n), a block at a time to bound the memory; NaN comes from and goes to where there is no answer."""
+    out = np.empty((2, len(a)))
+    with np.errstate(all="ignore"):
+        for start in range(0, len(a), BLOCK):
+            block = slice(start, start + BLOCK)
+            out[:, block] = function(np.stack([a[block], b[block]]))
+    return out
 
 
 def _fit_tangent(wcs: AstWcs, x: Any, y: Any, ra: Any, dec: Any, center: Any, order: int) -> _TangentFit:

@@ -21,6 +21,13 @@ MAX_NEWTON = 30
 """Iterations allowed to an inverse that has no closed form."""
 
 
+MAX_INTEGER = 10_000
+"""Largest count or axis number that is believed."""
+
+MAX_POWER = 100
+"""Largest power of a polynomial that is believed."""
+
+
 class UnsupportedMappingError(InputError):
     """A kind of mapping that Skysift does not evaluate."""
 
@@ -42,8 +49,11 @@ class AstObject:
         return float(value)
 
     def integer(self, key: str, default: int | None = None) -> int:
-        """Give an attribute as an integer."""
-        return int(self.number(key, default))
+        """Give an attribute as an integer; one larger than `MAX_INTEGER` can only be damage."""
+        number = self.number(key, default)
+        if not abs(number) <= MAX_INTEGER:
+            raise InputError(f"the AST {self.name} has {key} = {number:g}")
+        return int(number)
 
     def text(self, key: str, default: str = "") -> str:
         """Give an attribute as text."""
@@ -304,6 +314,8 @@ def _polynomial_terms(a: AstObject, letter: str, n_in: int, n_out: int) -> list[
         count = a.integer(f"NC{letter}{output}", 0)
         coefficients = np.array([a.number(f"C{letter}{k + i + 1}", 0.0) for i in range(count)])
         powers = [[a.integer(f"P{letter}{(k + i) * n_in + axis + 1}", 0) for axis in range(n_in)] for i in range(count)]
+        if any(not 0 <= power <= MAX_POWER for row in powers for power in row):
+            raise InputError(f"an AST PolyMap has powers beyond 0 to {MAX_POWER}")
         terms.append((coefficients, np.array(powers, dtype=np.int64).reshape(count, n_in)))
         k += count
     return terms if k else []

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skysift.errors import InputError
+from skysift.errors import InputError, SkysiftError
 from skysift.psf import GaussianPsf, GridPsf, KernelPsf, Psf
 
 if TYPE_CHECKING:
@@ -68,18 +70,28 @@ def read_psf(
     from skysift.io.fitsfile import open_fits
 
     path = os.fspath(source)  # type: ignore[arg-type]
-    with open_fits(path) as hdulist:
-        psf = psf_from_hdus(hdulist, hdu=hdu, ccd=ccd, bbox=bbox)
-        if psf is None:
-            psf = _archived(hdulist)
-        if psf is None:
-            images = [h for h in hdulist if getattr(h, "is_image", False) and h.header.get("NAXIS", 0) > 0]
-            if len(images) != 1:
-                raise InputError(
-                    f"{path} holds no PSF model and {len(images)} images; expected one kernel image, an extension PSF or PSFGRID, or a PSFEx model"
-                )
-            psf = _from_image(images[0], hdulist, bbox)
-    return psf
+    with open_fits(path) as hdulist, _damage_in_one_line():
+        psf = _find(hdulist, hdu, ccd, bbox) or _archived(hdulist)
+        if psf is not None:
+            return psf
+        images = [h for h in hdulist if getattr(h, "is_image", False) and h.header.get("NAXIS", 0) > 0]
+        if len(images) == 1:
+            return _from_image(images[0], hdulist, bbox)
+    raise InputError(
+        f"{path} holds no PSF model and {len(images)} images; expected one kernel image, an extension PSF or PSFGRID, or a PSFEx model"
+    )
+
+
+@contextmanager
+def _damage_in_one_line() -> Iterator[None]:
+    """Turn what a damaged file raises, which can be anything, into an `InputError`."""
+    try:
+        yield
+    except SkysiftError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"the PSF model cannot be read, the file may be damaged: {reason}") from error
 
 
 def psf_from_hdus(hdulist: HDUList, *, hdu: int | str | None = None, ccd: int | str | None = None, bbox: Box2I | None = None) -> Psf | None:
@@ -95,6 +107,11 @@ def psf_from_hdus(hdulist: HDUList, *, hdu: int | str | None = None, ccd: int | 
     InputError
         An extension named as a PSF holds none, or one of several models must be chosen.
     """
+    with _damage_in_one_line():
+        return _find(hdulist, hdu, ccd, bbox)
+
+
+def _find(hdulist: HDUList, hdu: int | str | None, ccd: int | str | None, bbox: Box2I | None) -> Psf | None:
     from skysift.io.psf_model import MODEL_EXTENSION, psf_from_table
     from skysift.io.psfex import is_psfex, psfex_from_hdus
 
@@ -154,10 +171,7 @@ def _archived(hdulist: HDUList) -> Psf | None:
 
 def _pixels(hdu: Any) -> NDArray[np.float64]:
     """Give the scaled pixels of an image HDU."""
-    try:
-        data = np.asarray(hdu.data, dtype=np.float64)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"the pixels of the PSF in extension {hdu.name!r} cannot be read: {error}") from error
+    data = np.asarray(hdu.data, dtype=np.float64)
     header = hdu.header
     if "BSCALE" in header or "BZERO" in header:
         data = data * float(header.get("BSCALE", 1.0)) + float(header.get("BZERO", 0.0))

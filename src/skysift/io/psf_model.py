@@ -87,11 +87,10 @@ def psf_from_table(hdu: Any) -> Psf:
     version = hdu.header.get("PSFVERS", 0)
     if version > VERSION:
         raise InputError(f"the PSF model is of format version {version}; this Skysift reads up to {VERSION}")
-    try:
-        row = {name: hdu.data[name][0] for name in hdu.columns.names}
-        return _build(str(row["kind"]).strip(), row)
-    except (KeyError, IndexError, TypeError) as error:
-        raise InputError(f"the PSF model in extension {hdu.name!r} is damaged: {error}") from error
+    if len(hdu.data) != 1:
+        raise InputError(f"the PSF model in extension {hdu.name!r} has {len(hdu.data)} rows, expected 1")
+    row = {name: hdu.data[name][0] for name in hdu.columns.names}
+    return _build(str(row["kind"]).strip(), row)
 
 
 def _build(kind: str, row: dict[str, Any]) -> Psf:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from skysift.errors import InputError
-from skysift.io.archive_psf import MAX_PSF_SIZE, psfex_terms
+from skysift.io.archive_psf import psfex_terms
 from skysift.psf import PsfexPsf
+from skysift.psf.base import MAX_SIZE
 
 __all__ = ["is_psfex", "psfex_from_hdus"]
 
@@ -83,7 +84,7 @@ class _Model:
         """Make the PSF, in PARENT pixels (PSFEx counts from 1)."""
         pixels = np.asarray(self._get("PSF_MASK"), np.float64)
         pixels = pixels.reshape(-1, *pixels.shape[-2:]) if pixels.ndim >= 2 else self._shaped(pixels)
-        if pixels.shape[1] != pixels.shape[2] or pixels.shape[1] > MAX_PSF_SIZE:
+        if pixels.shape[1] != pixels.shape[2] or pixels.shape[1] > MAX_SIZE:
             raise InputError(f"the PSFEx model has images of {pixels.shape[2]} x {pixels.shape[1]} pixels; expected a square")
         center, scale, degree = (0.0, 0.0), (1.0, 1.0), 0
         n_axes = int(self._get("POLNAXIS", 0))

@@ -20,6 +20,9 @@ __all__ = ["FINE", "Mixture", "Psf", "Resampling"]
 BLOCK = 1024
 """Sources rendered together, which bounds the memory of kinds that compute an image per source."""
 
+MAX_SIZE = 4097
+"""Width of a PSF image beyond which a model is taken for damaged, pixels."""
+
 FARTHEST = 2.0**30
 """Positions beyond this many pixels do not fit an integer pixel index and count as no position."""
 
@@ -279,8 +282,8 @@ class Psf(ABC):
 
 def checked_size(size: int) -> int:
     """Give a size that a PSF image can have, or raise `InputError`."""
-    if size < 1 or size % 2 == 0:
-        raise InputError(f"a PSF image needs an odd positive size, not {size}")
+    if not 1 <= size <= MAX_SIZE or size % 2 == 0:
+        raise InputError(f"a PSF image needs an odd size from 1 to {MAX_SIZE}, not {size}")
     return int(size)
 
 

@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skysift.errors import InputError
-from skysift.psf.base import Resampling, unit_sum_images
+from skysift.psf.base import MAX_SIZE, Resampling, unit_sum_images
 from skysift.psf.linear import LinearPsf
 from skysift.psf.terms import SpatialTerms
 
 __all__ = ["PiffPsf", "PsfexPsf", "SampledPsf"]
+
+MAX_ORDER = 50
+"""Order of a Lanczos function beyond which a model is taken for damaged."""
 
 
 class SampledPsf(LinearPsf):
@@ -45,10 +48,10 @@ class SampledPsf(LinearPsf):
     ) -> None:
         if not (math.isfinite(pixel_step) and pixel_step > 0):
             raise InputError(f"the pixel step of a PSF model must be positive, not {pixel_step}")
-        if lanczos_order < 1:
-            raise InputError(f"the Lanczos order of a PSF model must be at least 1, not {lanczos_order}")
+        if not 1 <= lanczos_order <= MAX_ORDER:
+            raise InputError(f"the Lanczos order of a PSF model must be from 1 to {MAX_ORDER}, not {lanczos_order}")
         if size is None:
-            size = max(int(np.shape(basis_images)[-1] * pixel_step), 1)
+            size = max(int(min(np.shape(basis_images)[-1] * pixel_step, 2.0 * MAX_SIZE)), 1)
             size += 1 - size % 2
         super().__init__(basis_images, terms, coefficients, average_position=average_position, size=size)
         self.pixel_step = float(pixel_step)

@@ -9,6 +9,9 @@ from skysift.errors import InputError
 
 __all__ = ["SpatialTerms"]
 
+MAX_DEGREE = 50
+"""Degree beyond which a model is taken for damaged."""
+
 
 class SpatialTerms:
     """Products of powers (or Chebyshev polynomials) of scaled positions, ``T_p(u) T_q(v)`` with ``u = (x - x_c) / x_s``.
@@ -35,8 +38,8 @@ class SpatialTerms:
         self.center = (float(center[0]), float(center[1]))
         self.scale = (float(scale[0]), float(scale[1]))
         self.chebyshev = bool(chebyshev)
-        if len(self.powers) == 0 or self.powers.min() < 0:
-            raise InputError("the spatial terms of a PSF need at least one pair of powers, none negative")
+        if len(self.powers) == 0 or self.powers.min() < 0 or self.powers.max() > MAX_DEGREE:
+            raise InputError(f"the spatial terms of a PSF need at least one pair of powers, each from 0 to {MAX_DEGREE}")
         if not all(np.isfinite(self.center)) or not all(np.isfinite(s) and s != 0 for s in self.scale):
             raise InputError(f"centre {center} and scale {scale} of a PSF's spatial terms must be finite and the scale not zero")
 
