@@ -1,1 +1,64 @@
-"""Tasks with the LSST names: thin shells of the science for `lsst.pipe.base`."""
+"""Tasks with the LSST names: thin shells of the science for `lsst.pipe.base`.
+
+The names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skysift.tasks.apcorr import MeasureApCorrTask, NormalizedCalibrationFluxTask
+    from skysift.tasks.background import SubtractBackgroundTask
+    from skysift.tasks.detection import SkyObjectsTask, SourceDetectionTask
+    from skysift.tasks.measurement import (
+        ApplyApCorrTask,
+        CatalogCalculationTask,
+        SingleFrameMeasurementConfig,
+        SingleFrameMeasurementTask,
+    )
+    from skysift.tasks.psf import InstallGaussianPsfTask
+    from skysift.tasks.repair import InterpImageTask, RepairTask
+
+_HOMES = {
+    "ApplyApCorrTask": "measurement",
+    "CatalogCalculationTask": "measurement",
+    "InstallGaussianPsfTask": "psf",
+    "InterpImageTask": "repair",
+    "MeasureApCorrTask": "apcorr",
+    "NormalizedCalibrationFluxTask": "apcorr",
+    "RepairTask": "repair",
+    "SingleFrameMeasurementConfig": "measurement",
+    "SingleFrameMeasurementTask": "measurement",
+    "SkyObjectsTask": "detection",
+    "SourceDetectionTask": "detection",
+    "SubtractBackgroundTask": "background",
+}
+
+__all__ = [
+    "ApplyApCorrTask",
+    "CatalogCalculationTask",
+    "InstallGaussianPsfTask",
+    "InterpImageTask",
+    "MeasureApCorrTask",
+    "NormalizedCalibrationFluxTask",
+    "RepairTask",
+    "SingleFrameMeasurementConfig",
+    "SingleFrameMeasurementTask",
+    "SkyObjectsTask",
+    "SourceDetectionTask",
+    "SubtractBackgroundTask",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
