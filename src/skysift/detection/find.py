@@ -21,9 +21,9 @@ __all__ = ["SOURCE_PEAK_DTYPE", "find_sources"]
 SOURCE_PEAK_DTYPE = np.dtype([*PEAK_DTYPE.descr, ("parent", "i8")])
 """Peaks of `find_sources`: with the number of the blend that a source was split from, 0 for none."""
 
-_SCORE = np.array([11.0, 0.85, 1.65])
-"""Weights of contrast, significance and prominence, by logistic regression on simulated exposures of stars and galaxies."""
-_SCORE_LIMIT = 16.1
+_SCORE = np.array([1.1, 0.55, 1.1])
+_SCORE_LIMIT = 5.8
+"""Weights and limit of the score of peaks, by logistic regression on simulated exposures of stars and galaxies."""
 _LEAST_WEIGHT = 0.3
 """A pixel is known if this part of the (squared) kernel lies on pixels that are there."""
 _MANY_MISSING = 0.01
@@ -108,7 +108,7 @@ def _no_sources() -> _Sources:
 def _filter(exposure: Exposure, config: FindSourcesConfig, sigma: float) -> _Filtered | None:
     """Filter the image; None if no pixel is there."""
     from ..kernels.convolve import correlate_separable, gaussian_taps
-    from ..kernels.detection import mark_missing, normalize_filtered, prepare_pixels
+    from ..kernels.detection import normalize_filtered, prepare_pixels
 
     image = np.ascontiguousarray(exposure.image.array, np.float32)
     if exposure.masked_image.has_variance:
@@ -125,24 +125,26 @@ def _filter(exposure: Exposure, config: FindSourcesConfig, sigma: float) -> _Fil
     taps = gaussian_taps(sigma, half)
     no_flags = np.empty((0, 0), np.int32)
     value, variance, _ = correlate_separable(pixels, noise, no_flags, taps, taps)
-    square = taps * taps / (taps * taps).sum()
+    square = (taps * taps / (taps * taps).sum()).astype(np.float32)
+    rows, columns = (_frame_weight(size, square) for size in image.shape)
     if len(missing) > _MANY_MISSING * image.size:
-        there = (noise > 0).astype(np.float32)
-        weight, _, _ = correlate_separable(there, np.empty((0, 0), np.float32), no_flags, square, square)
-        for edge in (np.s_[:half], np.s_[-half:], np.s_[:, :half], np.s_[:, -half:]):
-            weight[edge] = 0
-    else:
-        rows, columns = (_frame_weight(size, square).astype(np.float32) for size in image.shape)
-        weight = rows[:, None] * columns
-        mark_missing(weight, missing, square)
-    normalize_filtered(value, variance, weight, _LEAST_WEIGHT)
+        # So many are not taken off the weight one by one.
+        there, _, _ = correlate_separable(
+            (noise > 0).astype(np.float32), np.empty((0, 0), np.float32), no_flags, *2 * [square.astype(float)]
+        )
+        with np.errstate(divide="ignore"):
+            value /= there
+            variance /= there * there
+        value[there < _LEAST_WEIGHT] = variance[there < _LEAST_WEIGHT] = np.nan
+        rows, columns, missing = (rows > 0).astype(np.float32), (columns > 0).astype(np.float32), missing[:0]
+    normalize_filtered(value, variance, rows, columns, missing, square, _LEAST_WEIGHT)
     return _Filtered(pixels, value, variance, half, sigma)
 
 
 def _frame_weight(size: int, square: np.ndarray) -> np.ndarray:
     """Part of the squared kernel, in one dimension, that lies on the image for each pixel; 0 in the frame."""
     half = square.size // 2
-    weight = np.zeros(size + 2 * half)
+    weight = np.zeros(size + 2 * half, np.float32)
     weight[half : half + size] = np.convolve(np.ones(size), square, mode="full")[half : half + size]
     return weight
 
@@ -174,21 +176,18 @@ def _one_per_saturated_group(
     exposure: Exposure, filtered: _Filtered, config: FindSourcesConfig, x: np.ndarray, y: np.ndarray, value: np.ndarray
 ) -> np.ndarray:
     """Indices of the peaks, of those in each group of saturated pixels (and touching it) only the highest."""
-    saturated = exposure.mask.has(config.saturatedMaskPlanes)
-    if x.size == 0 or not saturated.any():
+    bits = exposure.mask.bitmask(config.saturatedMaskPlanes, ignore_missing=True)
+    if bits == 0 or x.size == 0:
         return np.arange(x.size)
-    from ..kernels.label import label_mask
+    from ..kernels.detection import group_peaks
 
-    wide = np.zeros((saturated.shape[0] + 2, saturated.shape[1] + 2), np.bool_)
-    for dy in range(3):
-        for dx in range(3):
-            wide[dy : dy + saturated.shape[0], dx : dx + saturated.shape[1]] |= saturated
-    row, first, last, offset = label_mask(wide[1:-1, 1:-1].copy())
-    group = _label_at(row, first, last, np.repeat(np.arange(offset.size - 1), np.diff(offset)), x - filtered.frame, y - filtered.frame)
-    grouped = np.flatnonzero(group >= 0)
+    flags = np.ascontiguousarray(exposure.mask.array)
+    frame = np.int32(filtered.frame)
+    group = group_peaks(flags, np.int32(bits), np.zeros(flags.shape, np.int32), x - frame, y - frame)
+    grouped = np.flatnonzero(group > 0)
     grouped = grouped[np.lexsort((-value[grouped], group[grouped]))]
     _, highest = np.unique(group[grouped], return_index=True)
-    return np.sort(np.concatenate([np.flatnonzero(group < 0), grouped[highest]]))
+    return np.sort(np.concatenate([np.flatnonzero(group == 0), grouped[highest]]))
 
 
 def _label_at(y: np.ndarray, x0: np.ndarray, x1: np.ndarray, label: np.ndarray, at_x: np.ndarray, at_y: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["assess_peaks", "find_hidden", "mark_missing", "normalize_filtered", "prepare_pixels", "refine_positions", "scan_peaks"]
+__all__ = ["assess_peaks", "find_hidden", "group_peaks", "normalize_filtered", "prepare_pixels", "refine_positions", "scan_peaks"]
 
 _CELL = 32
 _RING_POINTS = 24
@@ -63,52 +63,102 @@ def prepare_pixels(image, variance, mask, missing_bits, pad):
 
 
 @njit(cache=True, nogil=True)
-def normalize_filtered(filtered, variance, weight, least):
+def normalize_filtered(filtered, variance, weight_y, weight_x, missing, square, least):
     """Divide a filtered image by the weight of the pixels that were there, in place.
+
+    The weight is the sum of the squared kernel over the pixels that are not missing.
 
     Parameters
     ----------
     filtered, variance : float32[:, ::1]
         The image convolved with the kernel, its variance with the square of the kernel.
-    weight : float32[:, ::1]
-        Sum of the squared kernel over the pixels that are not missing, 1 where none is.
+    weight_y, weight_x : float32[::1]
+        Weight of each row and of each column if all pixels were there.
+    missing : int32[:, ::1]
+        (n, 2) row and column of the missing pixels, by row.
+    square : float32[::1]
+        The squared kernel in one dimension, of unit sum.
     least : float
         Where the weight is less than this, the image becomes NaN.
     """
     height, width = filtered.shape
+    half = square.size // 2
+    n = missing.shape[0]
+    weight = np.empty(width, np.float32)
+    first = 0
     for y in range(height):
         for x in range(width):
-            w = weight[y, x]
+            weight[x] = weight_y[y] * weight_x[x]
+        while first < n and missing[first, 0] < y - half:
+            first += 1
+        i = first
+        while i < n and missing[i, 0] <= y + half:
+            w = square[missing[i, 0] - y + half]
+            x0 = missing[i, 1]
+            for k in range(max(-half, -x0), min(half, width - 1 - x0) + 1):
+                weight[x0 + k] -= w * square[half + k]
+            i += 1
+        row, noise = filtered[y], variance[y]
+        for x in range(width):
+            w = weight[x]
             if w < np.float32(0.9999):
                 if w < least:
-                    filtered[y, x] = np.nan
-                    variance[y, x] = np.nan
+                    row[x] = np.nan
+                    noise[x] = np.nan
                 else:
-                    filtered[y, x] /= w
-                    variance[y, x] /= w * w
+                    row[x] /= w
+                    noise[x] /= w * w
 
 
 @njit(cache=True, nogil=True)
-def mark_missing(weight, missing, square):
-    """Take the squared kernel about each missing pixel off a map of weights, in place.
+def group_peaks(mask, bits, labels, x, y):
+    """Number the connected groups of flagged pixels that peaks touch.
 
     Parameters
     ----------
-    weight : float32[:, ::1]
-        Sum of the squared kernel over the pixels that are not missing.
-    missing : int32[:, ::1]
-        (n, 2) row and column of the missing pixels.
-    square : float64[::1]
-        The squared kernel in one dimension, of unit sum.
+    mask : int32[:, ::1]
+        Flags.
+    bits : int
+        The flags that make a group, with the pixels around them (8-connected).
+    labels : int32[:, ::1]
+        Zeros; becomes the number of the group in the flagged pixels that were reached.
+    x, y : int32[::1]
+        The peaks.
+
+    Returns
+    -------
+    group : int32[::1]
+        Number from 1 of the group that each peak is in or beside, 0 for none.
     """
-    height, width = weight.shape
-    half = square.size // 2
-    for i in range(missing.shape[0]):
-        y0, x0 = missing[i, 0], missing[i, 1]
-        for j in range(max(-half, -y0), min(half, height - 1 - y0) + 1):
-            row = weight[y0 + j]
-            for k in range(max(-half, -x0), min(half, width - 1 - x0) + 1):
-                row[x0 + k] -= np.float32(square[half + j] * square[half + k])
+    height, width = mask.shape
+    group = np.zeros(x.size, np.int32)
+    stack = np.empty(1024, np.int64)
+    count = 0
+    for i in range(x.size):
+        size = 0
+        for j in range(max(y[i] - 1, 0), min(y[i] + 1, height - 1) + 1):
+            for k in range(max(x[i] - 1, 0), min(x[i] + 1, width - 1) + 1):
+                if mask[j, k] & bits != 0 and group[i] == 0:
+                    if labels[j, k] == 0:
+                        count += 1
+                        labels[j, k] = count
+                        stack[0] = np.int64(j) * width + k
+                        size = 1
+                    group[i] = labels[j, k]
+        while size > 0:
+            size -= 1
+            cy, cx = stack[size] // width, stack[size] % width
+            if size + 8 > stack.size:
+                larger = np.empty(2 * stack.size, np.int64)
+                larger[:size] = stack[:size]
+                stack = larger
+            for j in range(max(cy - 1, 0), min(cy + 1, height - 1) + 1):
+                for k in range(max(cx - 1, 0), min(cx + 1, width - 1) + 1):
+                    if mask[j, k] & bits != 0 and labels[j, k] == 0:
+                        labels[j, k] = count
+                        stack[size] = np.int64(j) * width + k
+                        size += 1
+    return group
 
 
 @njit(cache=True, nogil=True)
@@ -132,14 +182,23 @@ def scan_peaks(filtered, variance, threshold):
     x_out = np.empty(4096, np.int32)
     y_out = np.empty(4096, np.int32)
     n = 0
+    bright = np.zeros((width // 8 + 1) * 8, np.uint8)
+    words = bright.view(np.uint64)
     for y in range(1, height - 1):
         above, row, below = filtered[y - 1], filtered[y], filtered[y + 1]
         noise = variance[y]
         for x in range(1, width - 1):
-            a = row[x]
-            if not (a > 0 and a * a >= square * noise[x]):
+            bright[x] = (row[x] > 0) & (row[x] * row[x] >= square * noise[x])
+        following = 0
+        while following < width - 1:
+            # Eight pixels at a time are passed over where none is bright.
+            if following & 7 == 0 and words[following >> 3] == 0:
+                following += 8
                 continue
-            if row[x - 1] >= a or row[x + 1] > a or above[x] >= a or below[x] > a:
+            x = following
+            following += 1
+            a = row[x]
+            if bright[x] == 0 or row[x - 1] >= a or row[x + 1] > a or above[x] >= a or below[x] > a:
                 continue
             if above[x - 1] >= a or above[x + 1] >= a or below[x - 1] > a or below[x + 1] > a:
                 continue
@@ -215,12 +274,12 @@ def _drop(filtered, x0, y0, x1, y1, value, enough):
 
 
 @njit(cache=True, nogil=True)
-def assess_peaks(filtered, variance, x, y, significance, sigma, coefficients, least):
+def assess_peaks(filtered, variance, x, y, significance, sigma, weights, least):
     """Decide which peaks are sources of their own, the most significant first.
 
-    A peak is judged by its significance, by its contrast with the ring of pixels around it, and by its prominence: how far the image falls, in
-    standard deviations, on the way to the accepted, more significant peaks within whose reach it lies. A linear combination of the three
-    must reach a limit. Peaks too significant for noise are judged by their prominence alone.
+    The score of a peak is its significance, less weighted medians of the image on two rings around it, plus its weighted prominence: how far the
+    image falls on the way to the accepted, more significant peaks within whose reach it lies; all in standard deviations. Peaks too
+    significant for noise are judged by their prominence alone.
 
     Parameters
     ----------
@@ -232,10 +291,10 @@ def assess_peaks(filtered, variance, x, y, significance, sigma, coefficients, le
         Of the peaks.
     sigma : float
         Standard deviation of the PSF, pixels: the unit of all lengths.
-    coefficients : float64[::1]
-        Of contrast, significance (up to 14) and prominence (up to 2).
+    weights : float64[::1]
+        Of the inner ring, the outer ring, and the prominence, of which up to 2 counts.
     least : float
-        The limit.
+        Least score of a source.
 
     Returns
     -------
@@ -250,8 +309,8 @@ def assess_peaks(filtered, variance, x, y, significance, sigma, coefficients, le
     fx = np.empty(n)
     fy = np.empty(n)
     angle = 2 * np.pi * np.arange(_RING_POINTS) / _RING_POINTS
-    ring_x = 4.4 * sigma * np.cos(angle)
-    ring_y = 4.4 * sigma * np.sin(angle)
+    ring_x = sigma * np.cos(angle)
+    ring_y = sigma * np.sin(angle)
     work = np.empty(_RING_POINTS)
     columns = width // _CELL + 1
     head = np.full((height // _CELL + 1) * columns, -1, np.int32)
@@ -274,8 +333,9 @@ def assess_peaks(filtered, variance, x, y, significance, sigma, coefficients, le
                         prominence = min(prominence, fall / noise)
                     i = following[i]
         if significance[j] < 14.0:
-            contrast = (value - _ring_median(filtered, fx[j], fy[j], ring_x, ring_y, work)) / value
-            score = coefficients[0] * contrast + coefficients[1] * significance[j] + coefficients[2] * prominence
+            inner = _ring_median(filtered, fx[j], fy[j], 4.4 * ring_x, 4.4 * ring_y, work)
+            outer = _ring_median(filtered, fx[j], fy[j], 10.0 * ring_x, 10.0 * ring_y, work)
+            score = significance[j] - (weights[0] * inner + weights[1] * outer) / noise + weights[2] * prominence
             keep[j] = score >= least
         else:
             keep[j] = prominence >= 1.0
