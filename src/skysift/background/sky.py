@@ -33,9 +33,14 @@ _TOLERANCE = 0.1
 sky for a source and never find back to it."""
 
 
+_CROWDED = 0.35
+"""With less than this fraction of sky left the estimate is repeated in small blocks, which fit between the stars."""
+_SMALL_BLOCK = 2
+
+
 def _block_size(shape: tuple[int, int], psf_sigma: float | None) -> int:
     """Side of a block: about the width of the PSF, less on small images."""
-    wanted = 4 if psf_sigma is None or not math.isfinite(psf_sigma) else min(max(round(2.0 * psf_sigma), 1), 8)
+    wanted = 4 if psf_sigma is None or not math.isfinite(psf_sigma) else min(max(round(2.0 * psf_sigma), 4), 6)
     return max(min(wanted, min(shape) // 64), 1)
 
 
@@ -78,12 +83,23 @@ def estimate_sky(masked_image: MaskedImage, psf_sigma: float | None = None, conf
     if image.size == 0:
         raise InputError(f"cannot estimate the sky of an image of {width} x {height} pixels")
 
+    bits = np.int32(masked_image.mask.bitmask(*config.ignoredPixelMask, ignore_missing=True))
+    block = _block_size((height, width), psf_sigma)
+    cells, errors, rms, kept = _estimate(image, mask, bits, block, config)
+    if kept < _CROWDED and block > _SMALL_BLOCK:
+        cells, errors, rms, kept = _estimate(image, mask, bits, _SMALL_BLOCK, config)
+    return Background(masked_image.image.bbox, cells, errors, rms=rms, style="NATURAL_SPLINE")
+
+
+def _estimate(
+    image: np.ndarray, mask: np.ndarray, bits: np.int32, block: int, config: SkyConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Values, errors and rms of the cells, and the fraction of the blocks that is sky, with blocks of one size."""
     from ..kernels.background import tile_statistics
     from ..kernels.convolve import separable_gaussian
     from ..kernels.sky import bin_image, cell_sums, grow_with_brightness
 
-    block = _block_size((height, width), psf_sigma)
-    bits = np.int32(masked_image.mask.bitmask(*config.ignoredPixelMask, ignore_missing=True))
+    height, width = image.shape
     mean, count, scatter = bin_image(image, mask, bits, block)
     empty = count == 0
     if empty.all():
@@ -131,7 +147,7 @@ def estimate_sky(masked_image: MaskedImage, psf_sigma: float | None = None, conf
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = rms / np.sqrt(weight)
         cells = smooth_to_errors(raw, np.maximum(errors, 1e-3 * block_noise) / np.sqrt(kept), config.smoothing)
-    return Background(masked_image.image.bbox, cells, errors, rms=rms, style="NATURAL_SPLINE")
+    return cells, errors, rms, 1.0 - np.count_nonzero(excluded & ~empty) / np.count_nonzero(~empty)
 
 
 def _start(statistics: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
