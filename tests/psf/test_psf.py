@@ -301,6 +301,14 @@ def test_more_sources_than_a_block():
     np.testing.assert_array_equal(stamps[-1], last[0])
 
 
+@pytest.mark.parametrize("offset", [1e-17, 1e-16, 1e-15, 1e-14, 5e-324])
+def test_hardly_any_offset(offset):
+    """A shift that rounding loses in some of the pixels is no shift."""
+    for psf in (KernelPsf(gaussian(11, 1.7)), PixelGridPsf(gaussian(3, 1.0)[None])):
+        for sign in (-1, 1):
+            np.testing.assert_allclose(psf.stamps(sign * offset, sign * offset)[0], psf.stamps(0.0, 0.0)[0], rtol=1e-6, atol=1e-9)
+
+
 @settings(max_examples=25, deadline=None)
 @given(x=st.floats(-1e5, 1e5), y=st.floats(-1e5, 1e5), dx=st.integers(-1000, 1000), dy=st.integers(-1000, 1000))
 def test_constant_psf_does_not_know_where_it_is(x, y, dx, dy):

@@ -18,11 +18,18 @@ def _axis_taps(offset, order, beta, step, n_in, n_out, clip, starts, weights):
     taps = 2 * order
     raw = np.zeros(taps)
     for j in range(n_out):
-        position = (n_in // 2) + (j - n_out // 2 - offset) * step
-        base = math.floor(position)
+        if step == 1.0:
+            # the fraction apart from the whole pixels, so that rounding cannot set the outputs apart
+            below = math.floor(-offset)
+            base = n_in // 2 + j - n_out // 2 + int(below)
+            fraction = -offset - below
+        else:
+            exact = (n_in // 2) + (j - n_out // 2 - offset) * step
+            base = int(math.floor(exact))
+            fraction = exact - base
+        position = base + fraction
         starts[j] = base - order + 1
         if j == 0 or step != 1.0:
-            fraction = position - base
             # the sine of every tap is this one, with alternating sign
             sine = -math.sin(math.pi * fraction) if order % 2 else math.sin(math.pi * fraction)
             for t in range(taps):
