@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skysift.characterize.ap_corr import MeasureApCorrError, measure_ap_corr, normalize_calibration_flux
     from skysift.characterize.candidates import candidate_stamps, make_candidates, reserve_sources
-    from skysift.characterize.characterize import Characterization, characterization_schema, characterize_image, install_simple_psf
+    from skysift.characterize.characterize import Characterization, add_characterization_fields, characterize_image, install_simple_psf
     from skysift.characterize.determiners import NoPsfStarsError, PsfSolution, determine_psf
     from skysift.characterize.measure_psf import NonfinitePsfShapeError, PsfMeasurement, add_psf_fields, measure_psf
     from skysift.characterize.pixel_grid import PixelGridFit, PixelGridOptions, fit_pixel_grid
@@ -37,9 +37,9 @@ _HOMES = {
     "PsfMeasurement": "measure_psf",
     "PsfSolution": "determiners",
     "StarStamps": "stamps",
+    "add_characterization_fields": "characterize",
     "add_psf_fields": "measure_psf",
     "candidate_stamps": "candidates",
-    "characterization_schema": "characterize",
     "characterize_image": "characterize",
     "cut_stamps": "stamps",
     "determine_psf": "determiners",
@@ -68,9 +68,9 @@ __all__ = [
     "PsfMeasurement",
     "PsfSolution",
     "StarStamps",
+    "add_characterization_fields",
     "add_psf_fields",
     "candidate_stamps",
-    "characterization_schema",
     "characterize_image",
     "cut_stamps",
     "determine_psf",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from skysift.characterize.ap_corr import (
     MeasureApCorrError,
@@ -17,12 +17,14 @@ from skysift.characterize.ap_corr import (
 from skysift.characterize.measure_psf import NonfinitePsfShapeError, PsfMeasurement, add_psf_fields, measure_psf
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from skysift.background import BackgroundList
     from skysift.characterize.config import CharacterizeImageConfig, InstallGaussianPsfConfig
     from skysift.image import Exposure
     from skysift.table import IdFactory, Schema, SourceCatalog
 
-__all__ = ["Characterization", "characterization_schema", "characterize_image", "install_simple_psf"]
+__all__ = ["Characterization", "add_characterization_fields", "characterize_image", "install_simple_psf"]
 
 log = logging.getLogger("skysift.characterize")
 
@@ -71,26 +73,23 @@ def install_simple_psf(exposure: Exposure, config: InstallGaussianPsfConfig | No
     exposure.psf = GaussianPsf(exposure.psf.size, sigma)
 
 
-def characterization_schema(config: CharacterizeImageConfig | None = None) -> Schema:
-    """Make the schema of the catalogue of `characterize_image`.
+def add_characterization_fields(schema: Schema, config: CharacterizeImageConfig | None = None) -> None:
+    """Add the columns that `characterize_image` fills to a schema.
 
     Parameters
     ----------
+    schema
+        Schema from which no catalogue has been made yet.
     config
         What is measured; None for the defaults.
-
-    Returns
-    -------
-    schema
-        With all columns that are filled.
     """
-    from skysift.measure import add_ap_corr_fields, add_calculation_fields, measurement_schema
+    from skysift.measure import add_ap_corr_fields, add_calculation_fields, add_measurement_fields
 
     if config is None:
         from skysift.characterize.config import CharacterizeImageConfig
 
         config = CharacterizeImageConfig()
-    schema = measurement_schema(config.measurement)
+    add_measurement_fields(schema, config.measurement)
     add_psf_fields(schema)
     if config.doNormalizedCalibration:
         add_normalized_flux_fields(schema, config.normalizedCalibrationFlux)
@@ -98,7 +97,6 @@ def characterization_schema(config: CharacterizeImageConfig | None = None) -> Sc
         add_measure_ap_corr_fields(schema, config.measureApCorr)
         add_ap_corr_fields(schema, config.applyApCorr)
     add_calculation_fields(schema, config.catalogCalculation)
-    return schema
 
 
 def characterize_image(
@@ -123,7 +121,7 @@ def characterize_image(
     exposure_id
         Number of the exposure: enters the seeds of reserved stars and replacement noise.
     schema
-        Schema of the catalogue, with at least the columns of `characterization_schema`; None makes that one.
+        Schema of the catalogue, with at least the columns of `add_characterization_fields`; None makes it.
     id_factory
         Gives identifiers to the sources.
 
@@ -140,13 +138,15 @@ def characterize_image(
     from skysift.background import subtract_background
     from skysift.detection import detect_footprints
     from skysift.measure import apply_ap_corr, calculate, measure
-    from skysift.table import SourceCatalog
+    from skysift.table import Schema, SourceCatalog
 
     if config is None:
         from skysift.characterize.config import CharacterizeImageConfig
 
         config = CharacterizeImageConfig()
-    schema = characterization_schema(config) if schema is None else schema
+    if schema is None:
+        schema = Schema.source()
+        add_characterization_fields(schema, config)
     if not config.doMeasurePsf and exposure.psf is None:
         log.info("the exposure has no PSF and none is measured: installing a Gaussian")
         install_simple_psf(exposure, config.installSimplePsf)
@@ -162,7 +162,7 @@ def characterize_image(
         n_sources = 0 if found.positive is None else len(found.positive)
         catalog = SourceCatalog(schema, n_sources, id_factory=id_factory)
         if found.positive is not None:
-            catalog.footprints = found.positive
+            catalog.footprints = cast("Sequence[Any]", found.positive)
         measure(exposure, catalog, config.measurement, exposure_id=exposure_id)
         if config.doMeasurePsf:
             measurement = measure_psf(exposure, catalog, config.measurePsf, exposure_id=exposure_id)
