@@ -119,7 +119,9 @@ def _filter(exposure: Exposure, config: FindSourcesConfig, sigma: float) -> _Fil
         variance = np.ascontiguousarray(estimate_variance(image, exposure.mask, gain=exposure.gain), np.float32)
     half = max(math.ceil(3.5 * sigma), 2)
     bits = exposure.mask.bitmask(config.maskPlanes, ignore_missing=True)
-    pixels, noise, missing = prepare_pixels(image, variance, np.ascontiguousarray(exposure.mask.array), np.int32(bits), half)
+    shape = image.shape[0] + 2 * half, image.shape[1] + 2 * half
+    pixels, noise = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    missing = prepare_pixels(image, variance, np.ascontiguousarray(exposure.mask.array), np.int32(bits), pixels, noise)
     if len(missing) == image.size:
         return None
     taps = gaussian_taps(sigma, half)

@@ -12,7 +12,7 @@ _RING_POINTS = 24
 
 
 @njit(cache=True, nogil=True)
-def prepare_pixels(image, variance, mask, missing_bits, pad):
+def prepare_pixels(image, variance, mask, missing_bits, out, out_variance):
     """Copy an image and its variance into a frame of zeros, with zeros for the pixels that are missing.
 
     Parameters
@@ -23,43 +23,48 @@ def prepare_pixels(image, variance, mask, missing_bits, pad):
         Flags.
     missing_bits : int
         Flags of pixels that are missing.
-    pad : int
-        Width of the frame.
+    out, out_variance : float32[:, ::1]
+        The copies, larger by a frame of the same width on each side. They are allocated by numpy, which asks for large memory pages; that costs a
+        fraction of what an array of this size costs in compiled code.
 
     Returns
     -------
-    image, variance : float32[:, ::1]
-        Larger by `pad` on each side.
     missing : int32[:, ::1]
-        (n, 2) row and column of the missing pixels in the larger arrays; without those of the frame.
+        (n, 2) row and column of the missing pixels in the larger arrays, by row; without those of the frame.
     """
     height, width = image.shape
-    out = np.zeros((height + 2 * pad, width + 2 * pad), np.float32)
-    out_variance = np.zeros((height + 2 * pad, width + 2 * pad), np.float32)
+    pad = (out.shape[0] - height) // 2
+    for plane in (out, out_variance):
+        plane[:pad] = 0
+        plane[height + pad :] = 0
+        for y in range(pad, height + pad):
+            plane[y, :pad] = 0
+            plane[y, width + pad :] = 0
     missing = np.empty((1024, 2), np.int32)
     n = 0
     largest = np.float32(3.0e38)
     for y in range(height):
-        bad = 0
+        row = out[y + pad, pad : pad + width]
+        row_variance = out_variance[y + pad, pad : pad + width]
+        value, v, flags = image[y], variance[y], mask[y]
+        n_bad = 0
         for x in range(width):
-            value = image[y, x]
-            v = variance[y, x]
-            good = (mask[y, x] & missing_bits == 0) & (abs(value) <= largest) & (v > 0) & (v <= largest)
-            out[y + pad, x + pad] = value if good else np.float32(0)
-            out_variance[y + pad, x + pad] = v if good else np.float32(0)
-            bad += not good
-        if bad == 0:
+            bad = (flags[x] & missing_bits != 0) | (not abs(value[x]) <= largest) | (not v[x] > 0) | (v[x] > largest)
+            row[x] = np.float32(0) if bad else value[x]
+            row_variance[x] = np.float32(0) if bad else v[x]
+            n_bad += bad
+        if n_bad == 0:
             continue
-        if n + bad > missing.shape[0]:
-            larger = np.empty((2 * (n + bad), 2), np.int32)
+        if n + n_bad > missing.shape[0]:
+            larger = np.empty((2 * (n + n_bad), 2), np.int32)
             larger[:n] = missing[:n]
             missing = larger
         for x in range(width):
-            if out_variance[y + pad, x + pad] == 0:
+            if row_variance[x] == 0:
                 missing[n, 0] = y + pad
                 missing[n, 1] = x + pad
                 n += 1
-    return out, out_variance, missing[:n]
+    return missing[:n]
 
 
 @njit(cache=True, nogil=True)
@@ -187,8 +192,9 @@ def scan_peaks(filtered, variance, threshold):
     for y in range(1, height - 1):
         above, row, below = filtered[y - 1], filtered[y], filtered[y + 1]
         noise = variance[y]
-        for x in range(1, width - 1):
+        for x in range(width):
             bright[x] = (row[x] > 0) & (row[x] * row[x] >= square * noise[x])
+        bright[0] = 0
         following = 0
         while following < width - 1:
             # Eight pixels at a time are passed over where none is bright.
