@@ -58,6 +58,7 @@ def forced(stamps: np.ndarray, psf: np.ndarray, variance: np.ndarray) -> tuple[n
 
 
 def judge(folder: Path, keep_psf: bool) -> None:
+    from skysift.characterize.wings import light_beyond_stamp
     from skysift.io import read_exposure
     from skysift.io.catalog import read_catalog
 
@@ -83,14 +84,16 @@ def judge(folder: Path, keep_psf: bool) -> None:
     isolated = np.asarray(clean & (truth["nbr_fluxw"] < 0.005 * truth["flux"]) & (truth["peak"] < 6e4) & truth["star"])
     print("  forced at the truth, ours / reference:  S/N    stars   bias %          scatter / CR    ratio   pull width")
     half = 12
+    kept = 1.0 - light_beyond_stamp(exposure.psf)
     for low, high in ((3, 8), (8, 30), (30, 100), (100, 300), (300, 1e9)):
         rows = np.flatnonzero(isolated & (snr > low) & (snr < high))
+        rows = rows[np.isfinite(cut(data, truth, rows, half)).all(axis=(1, 2))]
         flux = np.asarray(truth["flux"][rows])
         bound = np.asarray(truth["sig_psf"][rows])
         v = cut(variance, truth, rows, half)
         reference, reference_error = forced(cut(data - sky, truth, rows, half), true_stamps(truth, rows, half), v)
         stamps, _, _ = exposure.psf.stamps(np.asarray(truth["x"][rows], float), np.asarray(truth["y"][rows], float), 2 * half + 1)
-        ours, error = forced(cut(exposure.image.array.astype(np.float64), truth, rows, half), stamps.astype(np.float64), v)
+        ours, error = forced(cut(exposure.image.array.astype(np.float64), truth, rows, half), stamps.astype(np.float64) * kept, v)
         # The stars of one bin differ in flux by more than their errors: weights make the mean as precise as the photons allow.
         weight = (flux / bound) ** 2
         bias = [100 * np.average(f / flux - 1, weights=weight) for f in (ours, reference)]
@@ -113,6 +116,8 @@ def judge(folder: Path, keep_psf: bool) -> None:
         "skysift",
         catalog.x,
         catalog.y,
+        xc=catalog["x"],
+        yc=catalog["y"],
         psf=catalog["base_PsfFlux_instFlux"],
         psferr=error,
         ap5=catalog["base_CircularApertureFlux_4_5_instFlux"],

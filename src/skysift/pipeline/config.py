@@ -80,7 +80,7 @@ class ProcessConfig(DetectConfig):
     catalogCalculation = pexConfig.ConfigField[CatalogCalculationConfig](doc="Quantities made of others.", dtype=CatalogCalculationConfig)
 
     def setDefaults(self) -> None:
-        """Measure everything, and take aperture corrections from the stars of the PSF."""
+        """Measure everything, and correct fluxes to the total light of the stars of the PSF."""
         super().setDefaults()
         default = MeasurementConfig()
         self.measurement.plugins.names = [
@@ -90,6 +90,7 @@ class ProcessConfig(DetectConfig):
             "skysift_ModelExtendedness",
         ]
         self.measurement.plugins["base_CircularApertureFlux"].radii = default.plugins["base_CircularApertureFlux"].radii
+        self.measureApCorr.refFluxName = "base_PsfFlux"
         selector = self.measureApCorr.sourceSelector["science"]
         selector.doFlags, selector.doUnresolved, selector.doSignalToNoise = True, False, False
         selector.flags.good, selector.flags.bad = ["calib_psf_used"], []

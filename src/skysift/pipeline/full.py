@@ -53,7 +53,7 @@ def process(exposure: Exposure, config: ProcessConfig | None = None, *, listener
     from skysift.measure import Measurement, apply_ap_corr, calculate
     from skysift.pipeline.config import ProcessConfig
     from skysift.pipeline.overrides import configuration_lines
-    from skysift.pipeline.steps import fitted_to, mark_detected, subtract_sky, summarize
+    from skysift.pipeline.steps import add_positions, fitted_to, mark_detected, subtract_sky, summarize
     from skysift.table import SourceCatalog
 
     config = fitted_to(exposure, config or ProcessConfig())
@@ -78,6 +78,7 @@ def process(exposure: Exposure, config: ProcessConfig | None = None, *, listener
             if exposure.ap_corr_map is not None:
                 apply_ap_corr(catalog, exposure.ap_corr_map, config.applyApCorr)
         calculate(catalog, config.catalogCalculation)
+        add_positions(exposure, catalog)
     with stages("summary"):
         summary = summarize(exposure, background, noise, catalog)
         summary["psf"].update(_star_figures(catalog))
@@ -89,8 +90,10 @@ def _schema(config: ProcessConfig) -> Schema:
     from skysift.characterize.ap_corr import add_measure_ap_corr_fields
     from skysift.characterize.measure_psf import add_psf_fields
     from skysift.measure import add_ap_corr_fields, add_calculation_fields, measurement_schema
+    from skysift.pipeline.steps import add_position_fields
 
     schema = measurement_schema(config.measurement)
+    add_position_fields(schema)
     add_psf_fields(schema)
     if config.doApCorr:
         add_measure_ap_corr_fields(schema, config.measureApCorr)
@@ -105,7 +108,7 @@ def _learn_psf(exposure: Exposure, config: ProcessConfig, noise: float, warnings
     from skysift.characterize.seeing import estimate_seeing
     from skysift.detection import find_sources
     from skysift.measure import Measurement, measurement_schema
-    from skysift.pipeline.steps import fitted_to, mark_detected
+    from skysift.pipeline.steps import mark_detected
     from skysift.psf import GaussianPsf
     from skysift.table import SourceCatalog
 
@@ -161,15 +164,24 @@ def _copy_star_flags(stars: SourceCatalog | None, catalog: SourceCatalog) -> Non
 
 
 def _measure_ap_corr(exposure: Exposure, catalog: SourceCatalog, config: ProcessConfig, warnings: list[str]) -> None:
+    """Correct all fluxes to the PSF flux of stars, and that to their total light."""
     from skysift.characterize.ap_corr import MeasureApCorrError, measure_ap_corr
+    from skysift.characterize.wings import light_beyond_stamp
+    from skysift.image import ApCorrMap, ChebyshevField
 
     exposure.ap_corr_map = None
     if not np.any(catalog["calib_psf_used"]):
         return
+    corrections = ApCorrMap()
     try:
-        exposure.ap_corr_map = measure_ap_corr(exposure.bbox, catalog, config.measureApCorr)
+        corrections = measure_ap_corr(exposure.bbox, catalog, config.measureApCorr)
     except MeasureApCorrError as error:
-        warnings.append(f"fluxes are not corrected for the aperture: {error}")
+        warnings.append(f"only PSF fluxes are corrected for the aperture: {error}")
+    reference = config.measureApCorr.refFluxName
+    corrections[f"{reference}_instFlux"] = ChebyshevField(exposure.bbox, [[1.0]])
+    total = 1.0 / (1.0 - light_beyond_stamp(exposure.psf))
+    exposure.ap_corr_map = corrections.scaled(total)
+    exposure.ap_corr_map[f"{reference}_instFluxErr"] = ChebyshevField(exposure.bbox, [[0.0]])
 
 
 def _star_figures(catalog: SourceCatalog) -> dict[str, Any]:

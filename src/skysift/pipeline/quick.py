@@ -42,7 +42,7 @@ def detect(exposure: Exposure, config: DetectConfig | None = None, *, listener: 
     from skysift.measure import Measurement, measurement_schema
     from skysift.pipeline.config import DetectConfig
     from skysift.pipeline.overrides import configuration_lines
-    from skysift.pipeline.steps import fitted_to, mark_detected, subtract_sky, summarize
+    from skysift.pipeline.steps import add_position_fields, add_positions, fitted_to, mark_detected, subtract_sky, summarize
     from skysift.table import SourceCatalog
 
     config = fitted_to(exposure, config or DetectConfig())
@@ -61,9 +61,12 @@ def detect(exposure: Exposure, config: DetectConfig | None = None, *, listener: 
         footprints = find_sources(exposure, config.detection)
         mark_detected(exposure, footprints)
     with stages("measurement"):
-        catalog = SourceCatalog(measurement_schema(config.measurement), len(footprints))
+        schema = measurement_schema(config.measurement)
+        add_position_fields(schema)
+        catalog = SourceCatalog(schema, len(footprints))
         catalog.footprints = footprints
         Measurement(config.measurement).run(catalog, exposure)
+        add_positions(exposure, catalog)
     with stages("summary"):
         summary = summarize(exposure, background, noise, catalog)
     return ProcessResult(exposure, background, catalog, summary, stages.timings, configuration_lines(config))

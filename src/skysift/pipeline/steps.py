@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from skysift.footprint import FootprintSet
     from skysift.image import Exposure, Image
     from skysift.pipeline.config import DetectConfig
-    from skysift.table import SourceCatalog
+    from skysift.table import Schema, SourceCatalog
 
-__all__ = ["fitted_to", "mark_detected", "subtract_sky", "summarize"]
+__all__ = ["add_position_fields", "add_positions", "fitted_to", "mark_detected", "subtract_sky", "summarize"]
 
 ConfigT = TypeVar("ConfigT", bound="DetectConfig")
 
@@ -76,6 +76,37 @@ def mark_detected(exposure: Exposure, footprints: FootprintSet) -> None:
     """Set the mask plane DETECTED on the pixels of all footprints, and only there."""
     exposure.mask.clear("DETECTED")
     footprints.set_mask(exposure.mask, "DETECTED")
+
+
+def add_position_fields(schema: Schema) -> None:
+    """Add the columns of `add_positions`."""
+    for axis in ("x", "y"):
+        schema.add_field(axis, "D", "best position: of the PSF fit where it succeeded, else of the slot centroid", "pixel")
+        schema.add_field(f"{axis}Err", "F", f"standard error of {axis}", "pixel")
+    schema.add_field("ra", "D", "right ascension (ICRS) of x, y", "deg")
+    schema.add_field("dec", "D", "declination (ICRS) of x, y", "deg")
+
+
+def add_positions(exposure: Exposure, catalog: SourceCatalog) -> None:
+    """Fill the plain position columns: 0-based pixels, and degrees where there is a WCS.
+
+    Parameters
+    ----------
+    exposure
+        Gives the WCS.
+    catalog
+        Measured sources whose schema has the fields of `add_position_fields`.
+    """
+    fit = "skysift_PsfCentroid"
+    slot = catalog.slot("Centroid")
+    use_fit = ~np.asarray(catalog[f"{fit}_flag"]) if f"{fit}_flag" in catalog.schema else np.zeros(len(catalog), bool)
+    for name in ("x", "y", "xErr", "yErr"):
+        other = catalog[f"{slot}_{name}"]
+        catalog[name] = np.where(use_fit, catalog[f"{fit}_{name}"], other) if use_fit.any() else other
+    catalog["ra"] = catalog["dec"] = np.nan
+    if exposure.wcs is not None and len(catalog):
+        ra, dec = exposure.wcs.pixel_to_sky(np.asarray(catalog["x"]), np.asarray(catalog["y"]))
+        catalog["ra"], catalog["dec"] = np.degrees(ra), np.degrees(dec)
 
 
 def summarize(exposure: Exposure, background: Image, noise: float, catalog: SourceCatalog) -> dict[str, Any]:
