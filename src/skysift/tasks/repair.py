@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from lsst.pipe.base import Task
 
+from skysift.image import Exposure
 from skysift.repair import interpolate_image, repair
 from skysift.repair.config import InterpImageConfig, RepairConfig
 
 if TYPE_CHECKING:
     from skysift.geom import Box2I
-    from skysift.image import Exposure, MaskedImage
+    from skysift.image import MaskedImage
 
 __all__ = ["InterpImageTask", "RepairTask"]
 
@@ -55,7 +56,7 @@ class InterpImageTask(Task):
         InputError
             When both or none of `planeName` and `defects` are given, or the plane does not exist.
         """
-        masked_image = getattr(image, "masked_image", image)
+        masked_image = image.masked_image if isinstance(image, Exposure) else image
         n_pixels = interpolate_image(masked_image, self.config, plane=planeName, defects=defects)
         self.log.info("Interpolated over %d pixels", n_pixels)
         self.metadata["interpolated_pixel_count"] = n_pixels
