@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 from collections.abc import Iterator
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from skysift.geom import Box2I
 
 __all__ = ["psf_from_hdus", "psf_to_hdus", "read_psf"]
-
-_log = logging.getLogger(__name__)
 
 MAX_KERNEL = 1025
 """Width of an image beyond which it is taken for a picture of the sky, pixels."""

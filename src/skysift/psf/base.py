@@ -163,13 +163,12 @@ class Psf(ABC):
             (n, size, size) float64, each of unit sum and centred on its middle pixel; NaN where the model has no finite, non-zero sum.
         """
         ax, ay = self._positions(x, y)
-        out = np.empty((len(ax), self._size, self._size))
+        out = np.zeros((len(ax), self._size, self._size))
         for start in range(0, len(ax), BLOCK):
             block = slice(start, start + BLOCK)
             basis, which, weight = self.mixture(ax[block], ay[block])
-            dense = np.zeros((len(which), len(basis)))
-            np.add.at(dense, (np.arange(len(which))[:, None], which), weight)
-            out[block] = np.einsum("nm,mij->nij", dense, basis)
+            for t in range(which.shape[1]):
+                out[block] += weight[:, t, None, None] * basis[which[:, t]]
         return unit_sum_images(out)
 
     def stamps(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skysift.errors import InputError
-from skysift.psf.base import FINE, Mixture, Psf, resized_images
+from skysift.psf.base import FINE, Mixture, Psf, resized_images, unit_sum_images
 from skysift.psf.terms import SpatialTerms
 
 __all__ = ["KernelPsf", "LinearPsf", "PcaPsf", "PixelGridPsf"]
@@ -55,6 +55,7 @@ class LinearPsf(Psf):
                 f"{len(self._basis)} basis images and {len(terms)} spatial terms do not fit coefficients of shape {matrix.shape}"
             )
         self._matrix = matrix
+        self._kernel_basis = self._basis
 
     @property
     def basis_images(self) -> NDArray[np.float64]:
@@ -80,6 +81,11 @@ class LinearPsf(Psf):
         """Give the (n, m) coefficients of the basis images at (n,) positions."""
         # einsum, unlike BLAS, gives a position the same bits in a batch of any size
         return np.einsum("nt,mt->nm", self._terms(x, y), self._matrix)
+
+    def kernels(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+        """Give the (n, size, size) kernel images at (n,) positions; see `Psf.kernels`."""
+        ax, ay = self._positions(x, y)
+        return unit_sum_images(np.einsum("nm,mij->nij", self.coefficients(ax, ay), self._kernel_basis))
 
     def mixture(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Mixture:
         """Give the basis images and their weights at (n,) finite positions."""

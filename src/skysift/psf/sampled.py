@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from skysift.errors import InputError
-from skysift.psf.base import MAX_SIZE, Resampling, unit_sum_images
+from skysift.psf.base import MAX_SIZE, Resampling
 from skysift.psf.linear import LinearPsf
 from skysift.psf.terms import SpatialTerms
 
@@ -59,11 +59,6 @@ class SampledPsf(LinearPsf):
         self.resampling = Resampling(self.lanczos_order, 0.0, 1.0 / self.pixel_step, self._clip, True)
         taps = self.resampling.matrix(0.0, self._basis.shape[1], self._size)
         self._kernel_basis = np.ascontiguousarray(taps @ self._basis @ taps.T)
-
-    def kernels(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
-        """Give the (n, size, size) kernel images at (n,) positions; see `Psf.kernels`."""
-        ax, ay = self._positions(x, y)
-        return unit_sum_images(np.einsum("nm,mij->nij", self.coefficients(ax, ay), self._kernel_basis))
 
     def resized(self, size: int) -> SampledPsf:
         """Give the same model drawn on another odd size (and scaled to unit sum there)."""
