@@ -78,6 +78,13 @@ def test_a_large_galaxy_is_not_sky():
     assert abs(error.mean()) < 0.1 * NOISE
 
 
+def test_crowded_field():
+    image, truth = field(15, density=0.01)
+    error = sky_of(image).image().array - truth
+    assert abs(error.mean()) < 0.05 * NOISE
+    assert np.median(image - truth) > 0.2 * NOISE
+
+
 def test_masked_blocks_and_nan():
     image, truth = field(7)
     mask = np.zeros(image.shape, np.int32)
@@ -88,6 +95,14 @@ def test_masked_blocks_and_nan():
     error = sky_of(image, mask).image().array - truth
     assert np.isfinite(error).all()
     assert abs(error.mean()) < 0.03 * NOISE
+
+
+def test_unflagged_dead_pixels():
+    image = np.random.default_rng(14).normal(1000, NOISE, (512, 512))
+    image[:, ::50] = 0
+    image[:130] = 0
+    error = sky_of(image).image().array - 1000
+    assert abs(error[130:].mean()) < 0.03 * NOISE
 
 
 def test_unflagged_bad_column_on_either_side():
@@ -154,11 +169,11 @@ def test_blocks_in_plain_numpy(height, width, block, seed):
     image = rng.normal(1000, 5, (height, width)).astype(np.float32)
     mask = (rng.random(image.shape) < rng.choice([0.0, 0.2])).astype(np.int32)
     image[rng.random(image.shape) < rng.choice([0.0, 0.1])] = np.nan
-    mean, count, scatter = bin_image(image, mask, np.int32(1), block)
+    mean, count, scatter = bin_image(image, mask, np.int32(1), 990.0, block)
     for j in range(mean.shape[0]):
         for i in range(mean.shape[1]):
             cut = np.s_[j * block : (j + 1) * block, i * block : (i + 1) * block]
-            values = image[cut][(mask[cut] == 0) & np.isfinite(image[cut])].astype(np.float64)
+            values = image[cut][(mask[cut] == 0) & np.isfinite(image[cut]) & (image[cut] >= 990)].astype(np.float64)
             assert count[j, i] == values.size
             if values.size:
                 np.testing.assert_allclose(mean[j, i], values.mean(), rtol=1e-6)

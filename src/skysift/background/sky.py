@@ -27,6 +27,7 @@ _MIN_KEPT = 0.02
 """Fraction of the blocks that must be left for a mask to be used; else its growth is halved, and at last given up."""
 
 _RMS_CLIP = 4.0
+_SAMPLES = 20011
 
 _TOLERANCE = 0.1
 """How far the smoothing between iterations may bend cells, in units of the noise of a block: a model that is bent below the sky would take the
@@ -100,7 +101,7 @@ def _estimate(
     from ..kernels.sky import bin_image, cell_sums, grow_with_brightness
 
     height, width = image.shape
-    mean, count, scatter = bin_image(image, mask, bits, block)
+    mean, count, scatter = bin_image(image, mask, bits, _dead_level(image, mask, bits), block)
     empty = count == 0
     if empty.all():
         raise TooManyMaskedPixelsError(f"all {width} x {height} pixels are masked or not finite; there is no sky to estimate")
@@ -148,6 +149,17 @@ def _estimate(
         errors = rms / np.sqrt(weight)
         cells = smooth_to_errors(raw, np.maximum(errors, 1e-3 * block_noise) / np.sqrt(kept), config.smoothing)
     return cells, errors, rms, 1.0 - np.count_nonzero(excluded & ~empty) / np.count_nonzero(~empty)
+
+
+def _dead_level(image: np.ndarray, mask: np.ndarray, bits: np.int32) -> float:
+    """A level far below the sky, from a sample of the pixels: what is below it is dead or was never exposed, though it is not masked."""
+    stride = max(image.size // _SAMPLES, 1)
+    sample = image.ravel()[::stride][(mask.ravel()[::stride] & bits) == 0]
+    sample = sample[np.isfinite(sample)]
+    if sample.size < 100:
+        return -np.inf
+    middle, high = np.quantile(sample, [0.5, 0.75])
+    return float(middle - 16.0 * (high - middle)) if high > middle else -np.inf
 
 
 def _start(statistics: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:

@@ -9,7 +9,7 @@ __all__ = ["bin_image", "cell_sums", "grow_with_brightness"]
 
 
 @njit(cache=True, nogil=True)
-def bin_image(image, mask, bad_bits, block):
+def bin_image(image, mask, bad_bits, floor, block):
     """Mean of the good, finite pixels of each block of ``block x block`` pixels.
 
     Parameters
@@ -20,6 +20,8 @@ def bin_image(image, mask, bad_bits, block):
         int32 array of the same shape.
     bad_bits
         Pixels with any of these bits are left out.
+    floor
+        Pixels below this value are left out too.
     block
         Side of a block, pixels; blocks at the far borders may be smaller.
 
@@ -35,7 +37,8 @@ def bin_image(image, mask, bad_bits, block):
     scatter = np.zeros((ny, nx), np.float32)
     full = np.float32(block * block)
     whole = width // block
-    finite = np.float32(3.4e38)
+    low = np.float32(max(floor, -3.4e38))
+    high = np.float32(3.4e38)
     for j in range(ny):
         y0, y1 = j * block, min((j + 1) * block, height)
         bits = np.int32(0)
@@ -44,7 +47,7 @@ def bin_image(image, mask, bad_bits, block):
             row, mask_row = image[y], mask[y]
             for x in range(width):
                 bits |= mask_row[x]
-                trouble += np.int32(not (np.abs(row[x]) <= finite))
+                trouble += np.int32(not ((row[x] >= low) & (row[x] <= high)))
         clean = (bits & bad_bits) == 0 and trouble == 0 and y1 - y0 == block
         for i in range(nx):
             x0, x1 = i * block, min((i + 1) * block, width)
@@ -67,7 +70,7 @@ def bin_image(image, mask, bad_bits, block):
             square = 0.0
             for y in range(y0, y1):
                 for x in range(x0, x1):
-                    if (mask[y, x] & bad_bits) != 0 or not np.abs(image[y, x]) <= finite:
+                    if (mask[y, x] & bad_bits) != 0 or not (image[y, x] >= low and image[y, x] <= high):
                         continue
                     if n == 0:
                         start = np.float64(image[y, x])
