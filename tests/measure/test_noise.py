@@ -179,7 +179,7 @@ def test_measurement_sees_what_the_replacer_shows():
     footprints = [parent, *heavy, _circle(40, 10, 4)]
     config = MeasurementConfig()
     config.plugins.names = ["test_Snapshot"]
-    for slot in config.slots.keys():
+    for slot in config.slots.toDict():
         setattr(config.slots, slot, None)
     catalog = SourceCatalog(measurement_schema(config), 4)
     catalog["id"] = [1, 2, 3, 4]

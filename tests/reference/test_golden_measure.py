@@ -213,7 +213,9 @@ def test_compensated_fluxes(vectors, measured):
 def test_kron(vectors, measured):
     name = "ext_photometryKron_KronFlux"
     columns = list(vectors["columns"])
-    expected = {kind: vectors["values"][:, columns.index(f"{name}_{kind}")] for kind in ("instFlux", "instFluxErr", "radius", "radius_for_radius")}
+    expected = {
+        kind: vectors["values"][:, columns.index(f"{name}_{kind}")] for kind in ("instFlux", "instFluxErr", "radius", "radius_for_radius")
+    }
     # Rows where the reference keeps the six-sigma ellipse, because the measured radius is smaller than the source's own.
     quirk = [23, 36]
     good = np.setdiff1d(np.flatnonzero(np.isfinite(expected["instFlux"])), quirk)

@@ -12,7 +12,7 @@ from skysift.kernels.stamps import hide, show
 _SUMS = {"reassoc", "contract", "nsz"}
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def circle_sums(view, variance, xs, ys, radii):
     """Sums of the pixels whose centres lie in circles, for several radii at once.
 
@@ -91,7 +91,7 @@ def circle_sums(view, variance, xs, ys, radii):
     return result, truncated
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def ellipse_row(y, xc, yc, ixx, ixy, iyy):
     """First and last pixel of row `y` whose centres lie in the ellipse of moments (ixx, ixy, iyy); empty if first > last."""
     dy = y - yc
@@ -108,7 +108,7 @@ def ellipse_row(y, xc, yc, ixx, ixy, iyy):
     return int(math.ceil(xc + slope * dy - half)), int(math.floor(xc + slope * dy + half))
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def ellipse_sums(view, variance, xs, ys, ixx, ixy, iyy):
     """Sums of the pixels whose centres lie in ellipses.
 
@@ -164,7 +164,7 @@ def ellipse_sums(view, variance, xs, ys, ixx, ixy, iyy):
     return result, truncated
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def sort_into_bins(values, low, high, bins, counts):
     """Put finite values between `low` and `high` into equal bins: their numbers into `bins`, how many into `counts`."""
     counts[:] = 0
@@ -174,7 +174,7 @@ def sort_into_bins(values, low, high, bins, counts):
         counts[bins[k]] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def binned_rank(values, bins, counts, rank):
     """Give the value of a rank from 0, by sorting the one bin that holds it."""
     below = 0
@@ -192,7 +192,7 @@ def binned_rank(values, bins, counts, rank):
     return np.float64(members[rank - below])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def binned_quantile(values, bins, counts, q):
     """Quantile `q` by linear interpolation between ranks."""
     at = q * (len(values) - 1)
@@ -203,7 +203,7 @@ def binned_quantile(values, bins, counts, q):
     return below + (at - low) * (binned_rank(values, bins, counts, low + 1) - below)
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def annulus_clipped_means(view, mask, bad_bits, xs, ys, inner, outer, n_sigma, n_iter):
     """Clipped mean and standard deviation of the pixels between two circles.
 
@@ -296,7 +296,7 @@ def annulus_clipped_means(view, mask, bad_bits, xs, ys, inner, outer, n_sigma, n
     return result
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def ellipse_medians(image, mask, bad_bits, xs, ys, ixx, ixy, iyy):
     """Median of an image over the pixels of ellipses, clipped to the image, that have none of the bits.
 
@@ -344,7 +344,7 @@ def ellipse_medians(image, mask, bad_bits, xs, ys, ixx, ixy, iyy):
     return medians
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def mask_boxes(mask, xs, ys, half):
     """OR of the mask in squares of half size `half` around rounded positions, and whether each lies in the image."""
     n = len(xs)

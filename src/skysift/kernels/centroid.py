@@ -17,7 +17,7 @@ FLAG_NEAR_EDGE = 8
 _SUMS = {"reassoc", "contract", "nsz"}
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def bin_box(image, variance, x0, y0, bin_x, bin_y, half, box, box_variance):
     """Average the pixels around (x0, y0) in bins, the middle bin beginning there; False where the box leaves the image."""
     height, width = image.shape
@@ -48,7 +48,7 @@ def bin_box(image, variance, x0, y0, bin_x, bin_y, half, box, box_variance):
     return True
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def correlate_3x3(kernel, size, box, squared, out):
     """Correlate with the kernel (or its square) at the 3 x 3 middle positions of `box`."""
     norm = 0.0
@@ -68,7 +68,7 @@ def correlate_3x3(kernel, size, box, squared, out):
             out[j, i] = s / (norm * norm if squared else norm)
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def slope_variance(kernel, size, box_variance, padded):
     """Variance of the slopes of the smoothed image at the middle, along x and y; `padded` is scratch, two larger than `box_variance`."""
     norm = 0.0
@@ -88,7 +88,7 @@ def slope_variance(kernel, size, box_variance, padded):
     return var_x / (4.0 * norm * norm), var_y / (4.0 * norm * norm)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def quartic_maximum(before, middle, after, sign):
     """Position of the extremum of three equidistant values with the quartic correction for a Gaussian; NaN where there is none."""
     up = middle - before
@@ -100,7 +100,7 @@ def quartic_maximum(before, middle, after, sign):
     return position if abs(position) < 1.0 else np.nan
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def lsst_error(sky_variance, source_variance, w, slope, curvature, tau2, peak, k):
     """Centroid error along one axis by the published LSST formula, in which the sky counts twice."""
     if abs(peak) < 1e-10 or abs(curvature) < 1e-10:
@@ -121,7 +121,7 @@ def lsst_error(sky_variance, source_variance, w, slope, curvature, tau2, peak, k
     return math.sqrt(total) if total >= 0.0 else np.nan
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def sdss_centroids(view, variance, kernels, sigma2, x_start, y_start, negative, bin_max, peak_min, wfac, lsst_errors):
     """Centroids by the SDSS method: quartic interpolation of the maximum of the image smoothed with the PSF, binned until PSF sized.
 
@@ -292,7 +292,7 @@ def sdss_centroids(view, variance, kernels, sigma2, x_start, y_start, negative, 
     return result, flags
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def psf_fit_steps(view, variance, mask, bad_bits, rows, stamps, x0, y0):
     """One Gauss-Newton step of the inverse-variance weighted fit of flux and position of the PSF.
 

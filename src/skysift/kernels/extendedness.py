@@ -12,7 +12,7 @@ from skysift.kernels.stamps import hide, show
 _SUMS = {"reassoc", "contract", "nsz"}
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def blur(stamp, variance, half, rows, out):
     """Convolve a stamp with a round Gaussian, for the middle (2 half + 1)^2 pixels only.
 
@@ -65,7 +65,7 @@ def blur(stamp, variance, half, rows, out):
                     out[v, u] += weight * rows[row, u]
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def fit_gain(model, data, weight, half):
     """Reduction of chi squared by the best flux and (small) shift of a model, and the flux.
 
@@ -116,7 +116,7 @@ def fit_gain(model, data, weight, half):
     return flux * dp + shift_x * dx + shift_y * dy, flux
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def model_gains(view, variance, mask, bad_bits, stamps, x0, y0, sigma, sizes, mixture, model_error):
     """Compare point source and round exponential galaxies: the reduction of chi squared by each.
 

@@ -13,7 +13,7 @@ from skysift.kernels.stamps import hide, show
 _SUMS = {"reassoc", "contract", "nsz"}
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def psf_fluxes(view, variance, mask, bad_bits, stamps, x0, y0):
     """Fluxes with the PSF as the only weight: `sum(p I) / sum(p^2)`.
 
@@ -102,7 +102,7 @@ def psf_fluxes(view, variance, mask, bad_bits, stamps, x0, y0):
     return result, counts
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def gaussian_fluxes(view, variance, xs, ys, ixx, ixy, iyy):
     """Fluxes with a fixed elliptical Gaussian weight: twice the weighted sum.
 
@@ -140,7 +140,7 @@ def gaussian_fluxes(view, variance, xs, ys, ixx, ixy, iyy):
     return result
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def compensated_gaussians(view, variance, xs, ys, width, t):
     """Sums with a Gaussian minus a broader one of equal volume, on a square that holds 99 % of the broader.
 

@@ -15,7 +15,7 @@ RADIUS_OFF_IMAGE = 1
 RADIUS_BAD = 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def kron_radii(view, xs, ys, a, b, theta, n_sigma, n_iter, max_radius):
     """Kron radii: the mean elliptical radius weighted with the image inside a scaled ellipse.
 

@@ -25,7 +25,7 @@ _DAMPING_STAGE = 8
 _MAX_ENLARGEMENTS = 4
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def weighted_sums(image, xc, yc, w11, w12, w22, radius, fine):
     """Sums of the image under the weight `exp(-q / 2)`, `q = w11 dx^2 + 2 w12 dx dy + w22 dy^2`.
 
@@ -116,7 +116,7 @@ def weighted_sums(image, xc, yc, w11, w12, w22, radius, fine):
     return s, sx, sy, sxx, sxy, syy
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def sdss_shape(image, xc, yc, max_iter, tol1, tol2, shift_max, negative):
     """Adaptive second moments of one source: the elliptical Gaussian weight that reproduces itself.
 
@@ -241,7 +241,7 @@ def sdss_shape(image, xc, yc, max_iter, tol1, tol2, shift_max, negative):
     return wxx, wxy, wyy, i0, x, y, flags
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def sdss_shapes(view, xs, ys, negative, max_iter, tol1, tol2, shift_max):
     """Adaptive moments of many sources, see `sdss_shape`.
 

@@ -15,7 +15,7 @@ from skysift.kernels.stamps import hide, show
 _SUMS = {"reassoc", "contract", "nsz"}
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def bank_sums(view, variance, xs, ys, bank):
     """Sums with a circular aperture's coefficients, interpolated between sub-pixel shifts.
 
@@ -99,7 +99,7 @@ def bank_sums(view, variance, xs, ys, bank):
     return result, clipped
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def ellipse_spectra(jinc, jinc_step, size, dx, dy, a, b, theta, out):
     """Fill half spectra (the form of `irfft2`) of elliptical apertures shifted by fractions of a pixel.
 
@@ -137,7 +137,7 @@ def ellipse_spectra(jinc, jinc_step, size, dx, dy, a, b, theta, out):
                 phase *= step
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def coefficient_sums(view, variance, rows, x0, y0, coefficients, result, clipped):
     """Sums with one wrapped coefficient image (centre at `[0, 0]`) per source.
 

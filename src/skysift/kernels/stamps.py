@@ -30,7 +30,7 @@ class Overlay(NamedTuple):
     """float32 (p,): the noise at the same pixels."""
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def put_spans(image, spans, first, last, values, start):
     """Write `values[start:]`, in span order, to the pixels of `spans[first:last]`."""
     at = start
@@ -41,7 +41,7 @@ def put_spans(image, spans, first, last, values, start):
             at += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def take_spans(image, spans, values):
     """Read the pixels of all `spans` into `values`, in span order."""
     at = 0
@@ -52,19 +52,19 @@ def take_spans(image, spans, values):
             at += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def show(view, i):
     """Put the own pixels of source `i` into the view's image."""
     put_spans(view.image, view.spans, view.first[i], view.last[i], view.own, view.start[i])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def hide(view, i):
     """Undo `show`."""
     put_spans(view.image, view.spans, view.first[i], view.last[i], view.hidden, view.start[i])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def mask_footprints(mask, spans, first, last, x, y):
     """Combine the mask over footprints and over the 3 x 3 pixels around positions.
 

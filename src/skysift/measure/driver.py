@@ -133,7 +133,9 @@ class Measurement:
             if skipped or not plugin.config.doMeasure:
                 continue
             try:
-                plugin.measure(batch)
+                # NaN is normal input, and what becomes of it is said by flags.
+                with np.errstate(all="ignore"):
+                    plugin.measure(batch)
             except (MemoryError, InputError):
                 raise
             except Exception:

@@ -38,9 +38,8 @@ def aperture_prefix(name: str, radius: float) -> str:
 
 def circles_leave_image(x: np.ndarray, y: np.ndarray, radius: Any, shape: tuple[int, int]) -> np.ndarray:
     """Tell which circles touch pixels off an image of `shape` (h, w), or have no position."""
-    with np.errstate(invalid="ignore"):
-        inside = (np.floor(x - radius + 0.5) >= 0) & (np.ceil(x + radius - 0.5) < shape[1])
-        return ~(inside & (np.floor(y - radius + 0.5) >= 0) & (np.ceil(y + radius - 0.5) < shape[0]))
+    inside = (np.floor(x - radius + 0.5) >= 0) & (np.ceil(x + radius - 0.5) < shape[1])
+    return ~(inside & (np.floor(y - radius + 0.5) >= 0) & (np.ceil(y + radius - 0.5) < shape[0]))
 
 
 @register("base_CircularApertureFlux", order=FLUX_ORDER)
@@ -78,8 +77,7 @@ class CircularApertureFluxPlugin(Plugin):
             batch[f"{prefix}_flag_sincCoeffsTruncated"] = clipped
         if large:
             sums, truncated = circle_sums(batch.overlay, batch.variance, x, y, np.array(large))
-            with np.errstate(invalid="ignore"):
-                errors = np.sqrt(sums[:, :, 1])
+            errors = np.sqrt(sums[:, :, 1])
             for k, radius in enumerate(large):
                 prefix = aperture_prefix(self.name, radius)
                 self.put_flux(batch, sums[:, k, 0], errors[:, k], bad | truncated[:, k], prefix)

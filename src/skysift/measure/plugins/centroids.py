@@ -55,11 +55,10 @@ class Centroid(Plugin):
             bool (n,): positions to check.
         """
         far = np.zeros(len(batch), np.bool_)
-        with np.errstate(invalid="ignore"):
-            if self.config.maxDistToPeak > 0:
-                far = np.hypot(x - batch.peak_x, y - batch.peak_y) > self.config.maxDistToPeak
-            if self.config.doFootprintCheck:
-                far |= ~_in_footprint(batch, x, y)
+        if self.config.maxDistToPeak > 0:
+            far = np.hypot(x - batch.peak_x, y - batch.peak_y) > self.config.maxDistToPeak
+        if self.config.doFootprintCheck:
+            far |= ~_in_footprint(batch, x, y)
         reset = where & far & np.isfinite(batch.peak_x)
         x[reset] = batch.peak_x[reset]
         y[reset] = batch.peak_y[reset]
@@ -268,10 +267,9 @@ class PsfCentroidPlugin(Centroid):
             size = stamps.images.shape[1]
             edge[rows] = (stamps.x0 < 0) | (stamps.y0 < 0) | (stamps.x0 + size > width) | (stamps.y0 + size > height)
             fit = psf_fit_steps(batch.overlay, batch.variance, batch.mask, bits, rows, stamps.images, stamps.x0, stamps.y0)
-            with np.errstate(invalid="ignore"):
-                new_x, new_y = x[rows] + fit[:, 1], y[rows] + fit[:, 2]
-                good = stamps.valid & (np.hypot(new_x - start_x[rows], new_y - start_y[rows]) <= self.config.maxStep)
-                moving = good & (np.hypot(fit[:, 1] / fit[:, 4], fit[:, 2] / fit[:, 5]) > self.config.tolerance)
+            new_x, new_y = x[rows] + fit[:, 1], y[rows] + fit[:, 2]
+            good = stamps.valid & (np.hypot(new_x - start_x[rows], new_y - start_y[rows]) <= self.config.maxStep)
+            moving = good & (np.hypot(fit[:, 1] / fit[:, 4], fit[:, 2] / fit[:, 5]) > self.config.tolerance)
             failed[rows[~good]] = True
             x[rows[good]], y[rows[good]] = new_x[good], new_y[good]
             error[rows[good]] = fit[good, 4:]

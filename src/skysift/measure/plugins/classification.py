@@ -38,8 +38,7 @@ class SizeExtendednessPlugin(Plugin):
         """Fill the columns, see `Plugin.measure`."""
         shape = batch.shape
         psf = batch["slot_PsfShape_xx"] + batch["slot_PsfShape_yy"]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            excess = (shape.ixx + shape.iyy - psf) / psf**self.config.exponent
-            value = np.where(shape.bad, np.nan, 1.0 - np.exp(-0.5 * excess**2))
+        excess = (shape.ixx + shape.iyy - psf) / psf**self.config.exponent
+        value = np.where(shape.bad, np.nan, 1.0 - np.exp(-0.5 * excess**2))
         batch[f"{self.name}_value"] = value
         batch[f"{self.name}_flag"] = ~np.isfinite(value)

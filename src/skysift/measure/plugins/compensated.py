@@ -60,8 +60,7 @@ class CompensatedTophatFluxPlugin(Plugin):
             bits, inside = mask_boxes(batch.mask, x, y, math.ceil(outer * aperture))
             (f0, v0), (f1, v1), (f2, v2) = _circles(batch, x, y, [aperture, inner * aperture, outer * aperture])
             flux = np.where(inside, f0 - scale * (f2 - f1), np.nan)
-            with np.errstate(invalid="ignore"):
-                error = np.where(inside, np.sqrt(v0 + scale**2 * (v2 - v1)), np.nan)
+            error = np.where(inside, np.sqrt(v0 + scale**2 * (v2 - v1)), np.nan)
             self.put_flux(batch, flux, error, bad, prefix)
             batch[f"{prefix}_flag_bounds"] = ~inside
             batch[f"{prefix}_mask_bits"] = bits
@@ -115,8 +114,7 @@ class CompensatedGaussianFluxPlugin(Plugin):
             sums = compensated_gaussians(batch.overlay, batch.variance, x, y, float(width), float(self.config.t))
             bits, inside = mask_boxes(batch.mask, x, y, math.ceil(2.5758 * width * self.config.t))
             flux = 2.0 * (t2 + 1.0) / (t2 - 1.0) * sums[:, 0]
-            with np.errstate(invalid="ignore"):
-                error = np.sqrt(sums[:, 1] / sums[:, 2] * 4.0 * math.pi * width**2 * (t2 + 1.0) / t2)
+            error = np.sqrt(sums[:, 1] / sums[:, 2] * 4.0 * math.pi * width**2 * (t2 + 1.0) / t2)
             self.put_flux(batch, flux, error, bad, prefix)
             batch[f"{prefix}_flag_bounds"] = ~inside
             batch[f"{prefix}_mask_bits"] = bits

@@ -63,8 +63,7 @@ class PixelFlagsPlugin(Plugin):
         x, y, _ = batch.position
         unknown = ~np.isfinite(batch["slot_Centroid_x"] + batch["slot_Centroid_y"])
         height, width = batch.mask.shape
-        with np.errstate(invalid="ignore"):
-            off = ~((x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5))
+        off = ~((x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5))
         anywhere, some, every = mask_footprints(batch.mask, batch.overlay.spans, batch.span_first, batch.span_last, x, y)
         for flag, plane in self._anywhere().items():
             batch[f"{self.name}_flag_{flag}"] = (anywhere & self._bit(batch, plane)) != 0

@@ -55,8 +55,7 @@ class PsfFluxPlugin(Plugin):
         batch[f"{self.name}_npixels"] = counts[:, 0]
         batch[f"{self.name}_flag_edge"] = edge
         batch[f"{self.name}_flag_noGoodPixels"] = counts[:, 0] == 0
-        with np.errstate(invalid="ignore"):
-            no_error = ~(result[:, 1] > 0)
+        no_error = ~(result[:, 1] > 0)
         result[no_error, 1] = np.nan
         self.put_flux(batch, result[:, 0], result[:, 1], batch.position.bad | edge)
 
@@ -86,8 +85,7 @@ class GaussianFluxPlugin(Plugin):
         moments = [np.where(shape.usable, moment, np.nan) for moment in (shape.ixx, shape.ixy, shape.iyy)]
         result = gaussian_fluxes(batch.overlay, batch.variance, position.x, position.y, *moments)
         if self.config.background:
-            with np.errstate(invalid="ignore"):
-                result[:, 0] -= self.config.background * 4 * np.pi * np.sqrt(moments[0] * moments[2] - moments[1] ** 2)
+            result[:, 0] -= self.config.background * 4 * np.pi * np.sqrt(moments[0] * moments[2] - moments[1] ** 2)
         # The flags of centroid and shape do not make this flux bad: so it is in the reference.
         self.put_flux(batch, result[:, 0], result[:, 1], np.zeros(len(batch), np.bool_))
 
@@ -120,8 +118,7 @@ class PeakLikelihoodFluxPlugin(Plugin):
         position, kernels = batch.position, batch.psf_kernels
         order = int(self.config.warpingKernelName.removeprefix("lanczos"))
         height, width = batch.variance.shape
-        with np.errstate(invalid="ignore", divide="ignore"):
-            area = kernels.sum(axis=(1, 2)) ** 2 / (kernels**2).sum(axis=(1, 2))
+        area = kernels.sum(axis=(1, 2)) ** 2 / (kernels**2).sum(axis=(1, 2))
         flux = np.full(len(batch), np.nan)
         error = np.full(len(batch), np.nan)
         column, row = np.floor(np.nan_to_num([position.x, position.y], nan=-1e9) + 0.5)

@@ -125,13 +125,11 @@ class KronFluxPlugin(Plugin):
         minimum = np.full(n, config.minimumRadius) if config.minimumRadius > 0 else psf_radius
         no_minimum = ~np.isfinite(minimum)
         no_fallback = bad_radius & no_minimum
-        with np.errstate(invalid="ignore"):
-            small = known & ~bad_radius & ~off_image & (radius < minimum) if config.enforceMinimumRadius else np.zeros(n, np.bool_)
+        small = known & ~bad_radius & ~off_image & (radius < minimum) if config.enforceMinimumRadius else np.zeros(n, np.bool_)
         replaced = (bad_radius & ~no_minimum) | small
         radius = np.where(replaced, minimum, radius)
 
-        with np.errstate(invalid="ignore"):
-            measurable = known & ~off_image & (radius > 2.3e-16)
+        measurable = known & ~off_image & (radius > 2.3e-16)
         scale = np.where(measurable, config.nRadiusForFlux * radius, np.nan)
         flux, error, truncated = self._flux(batch, x, y, scale * stretch, scale / stretch, theta)
         edge = off_image | (measurable & truncated)
@@ -166,14 +164,12 @@ class KronFluxPlugin(Plugin):
         ixx = (a * cos) ** 2 + (b * sin) ** 2
         iyy = (a * sin) ** 2 + (b * cos) ** 2
         ixy = (a**2 - b**2) * sin * cos
-        with np.errstate(invalid="ignore"):
-            fine = (b <= self.config.maxSincRadius) & (a <= LARGEST_AXIS)
+        fine = (b <= self.config.maxSincRadius) & (a <= LARGEST_AXIS)
         flux, error, _ = ellipse_flux(batch.overlay, batch.variance, x, y, np.where(fine, a, np.nan), b, theta)
         height, width = batch.variance.shape
         reach_x, reach_y = np.sqrt(ixx), np.sqrt(iyy)
-        with np.errstate(invalid="ignore"):
-            inside = (np.floor(x - reach_x + 0.5) >= 0) & (np.ceil(x + reach_x - 0.5) < width)
-            inside &= (np.floor(y - reach_y + 0.5) >= 0) & (np.ceil(y + reach_y - 0.5) < height)
+        inside = (np.floor(x - reach_x + 0.5) >= 0) & (np.ceil(x + reach_x - 0.5) < width)
+        inside &= (np.floor(y - reach_y + 0.5) >= 0) & (np.ceil(y + reach_y - 0.5) < height)
         truncated = ~inside
         flux[truncated] = error[truncated] = np.nan
         coarse = ~fine & np.isfinite(a)
@@ -182,18 +178,16 @@ class KronFluxPlugin(Plugin):
                 batch.overlay, batch.variance, x, y, np.where(coarse, ixx, np.nan), ixy, np.where(coarse, iyy, np.nan)
             )
             flux[coarse] = sums[coarse, 0]
-            with np.errstate(invalid="ignore"):
-                error[coarse] = np.sqrt(sums[coarse, 1])
+            error[coarse] = np.sqrt(sums[coarse, 1])
             truncated[coarse] = leaves[coarse]
         return flux, error, truncated
 
 
 def ellipse_axes(ixx: np.ndarray, iyy: np.ndarray, ixy: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give semi-axes and position angle (radians) of the ellipses of second moments; NaN where these are not positive definite."""
-    with np.errstate(invalid="ignore"):
-        middle = 0.5 * (ixx + iyy)
-        half = np.hypot(0.5 * (ixx - iyy), ixy)
-        return np.sqrt(middle + half), np.sqrt(middle - half), 0.5 * np.arctan2(2.0 * ixy, ixx - iyy)
+    middle = 0.5 * (ixx + iyy)
+    half = np.hypot(0.5 * (ixx - iyy), ixy)
+    return np.sqrt(middle + half), np.sqrt(middle - half), 0.5 * np.arctan2(2.0 * ixy, ixx - iyy)
 
 
 def _footprint_radius(batch: Batch) -> np.ndarray:
@@ -206,10 +200,9 @@ def _footprint_radius(batch: Batch) -> np.ndarray:
     def total(values: np.ndarray) -> np.ndarray:
         return np.bincount(source, values, minlength=len(batch))
 
-    with np.errstate(invalid="ignore", divide="ignore"):
-        n = total(count)
-        x, y = total(count * middle) / n, total(count * spans[:, 0]) / n
-        ixx = total(count * ((middle - x[source]) ** 2 + (count**2 - 1) / 12)) / n
-        iyy = total(count * (spans[:, 0] - y[source]) ** 2) / n
-        ixy = total(count * (middle - x[source]) * (spans[:, 0] - y[source])) / n
-        return math.sqrt(2.0) * (ixx * iyy - ixy**2) ** 0.25
+    n = total(count)
+    x, y = total(count * middle) / n, total(count * spans[:, 0]) / n
+    ixx = total(count * ((middle - x[source]) ** 2 + (count**2 - 1) / 12)) / n
+    iyy = total(count * (spans[:, 0] - y[source]) ** 2) / n
+    ixy = total(count * (middle - x[source]) * (spans[:, 0] - y[source])) / n
+    return math.sqrt(2.0) * (ixx * iyy - ixy**2) ** 0.25

@@ -82,13 +82,11 @@ class SdssShapePlugin(Plugin):
             batch[f"{self.name}_{moment}"] = value
         batch[f"{self.name}_x"] = result[:, 4] + batch.x0
         batch[f"{self.name}_y"] = result[:, 5] + batch.y0
-        with np.errstate(invalid="ignore"):
-            area = 2 * math.pi * np.sqrt(ixx * iyy - ixy**2)
+        area = 2 * math.pi * np.sqrt(ixx * iyy - ixy**2)
         flux = i0 * area
         batch[f"{self.name}_instFlux"] = flux
         covariance = shape_covariance(i0, ixx, iyy, ixy, central_variance(batch.variance, x, y))
-        with np.errstate(invalid="ignore"):
-            sigma = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+        sigma = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
         batch[f"{self.name}_instFluxErr"] = sigma[:, 0] * area
         for k, moment in enumerate(("xx", "yy", "xy"), start=1):
             batch[f"{self.name}_{moment}Err"] = sigma[:, k]
@@ -108,12 +106,10 @@ class SdssShapePlugin(Plugin):
 def central_variance(variance: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Give the variance of the pixels that contain positions: float64 (n,), NaN off the image or where it is not positive."""
     height, width = variance.shape
-    with np.errstate(invalid="ignore"):
-        inside = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+    inside = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
     value = np.full(len(x), np.nan)
     value[inside] = variance[np.floor(y[inside] + 0.5).astype(int), np.floor(x[inside] + 0.5).astype(int)]
-    with np.errstate(invalid="ignore"):
-        return np.where(value > 0, value, np.nan)
+    return np.where(value > 0, value, np.nan)
 
 
 def shape_covariance(i0: np.ndarray, ixx: np.ndarray, iyy: np.ndarray, ixy: np.ndarray, variance: np.ndarray) -> np.ndarray:
@@ -131,13 +127,12 @@ def shape_covariance(i0: np.ndarray, ixx: np.ndarray, iyy: np.ndarray, ixy: np.n
     covariance
         (n, 4, 4) in the order amplitude, xx, yy, xy; NaN where it does not exist.
     """
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        det = ixx * iyy - ixy**2
-        usable = np.isfinite(i0 + variance) & (det > 1.1920929e-7) & (i0 != 0)
-        fisher = np.zeros((len(i0), 4, 4))
-        scale = math.pi * np.sqrt(det) / variance
-        linear = scale * i0 / (4 * det)
-        square = 3 * scale * i0**2 / (16 * det**2)
+    det = ixx * iyy - ixy**2
+    usable = np.isfinite(i0 + variance) & (det > 1.1920929e-7) & (i0 != 0)
+    fisher = np.zeros((len(i0), 4, 4))
+    scale = math.pi * np.sqrt(det) / variance
+    linear = scale * i0 / (4 * det)
+    square = 3 * scale * i0**2 / (16 * det**2)
     fisher[:, 0, 0] = scale
     for k, value in enumerate((linear * iyy, linear * ixx, -2 * linear * ixy), start=1):
         fisher[:, 0, k] = fisher[:, k, 0] = value
