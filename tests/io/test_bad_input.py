@@ -174,6 +174,28 @@ def test_odd_headers_do_not_stop_reading(tmp_path, cards):
     assert exposure.photo_calib is None
 
 
+def test_an_hdu_of_negative_size_does_not_run_in_a_circle(tmp_path):
+    path = tmp_path / "a.fits"
+    image = fits.ImageHDU(PIXELS, name="SCI")
+    fits.HDUList([fits.PrimaryHDU(), image, fits.ImageHDU(PIXELS)]).writeto(path)
+    content = path.read_bytes()
+    card = b"PCOUNT  =                    0"
+    path.write_bytes(content.replace(card, b"PCOUNT  =" + b"-20000".rjust(21), 1))
+    refused(path, "negative size|truncated|damaged|not a FITS")
+
+
+def test_cards_that_cannot_be_understood_are_passed_over(tmp_path):
+    path = tmp_path / "a.fits"
+    header = fits.Header({"OBSERVER": "someone", "MP_BAD": 0, "GAIN": 2.0})
+    fits.PrimaryHDU(PIXELS, header).writeto(path)
+    path.write_bytes(
+        path.read_bytes().replace(b"OBSERVER= 'someone '", b"OBSERVER= 'so'meone ").replace(b"MP_BAD  =          ", b"MP_BAD  = zero ? zo")
+    )
+    exposure = read_exposure(path, variance=1.0)
+    assert exposure.gain == 2
+    assert "OBSERVER" not in exposure.metadata
+
+
 def test_a_broken_psf_is_left_out(tmp_path, caplog):
     broken = fits.ImageHDU(np.full((9, 9), np.nan, np.float32), name="PSF")
     fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(PIXELS, name="SCI"), broken]).writeto(tmp_path / "a.fits")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skysift.errors import InputError
+from skysift.errors import InputError, SkysiftError
 
 if TYPE_CHECKING:
     from astropy.io.fits import HDUList
@@ -42,7 +42,7 @@ def open_fits(path: str | os.PathLike[str]) -> Iterator[HDUList]:
     Raises
     ------
     InputError
-        The file is missing, a folder, empty, or not FITS.
+        The file is missing, a folder, empty, not FITS, or damaged in a way that shows while it is read.
     """
     import warnings
 
@@ -67,14 +67,32 @@ def open_fits(path: str | os.PathLike[str]) -> Iterator[HDUList]:
         # Damaged files make astropy and the decompressors raise errors of every kind.
         try:
             hdulist = fits.open(path, memmap=True, do_not_scale_image_data=True)
-            n = len(hdulist)
+            n = _count_hdus(hdulist)
         except Exception as error:
             raise InputError(f"{path} is not a FITS file: {_why_not_fits(head, error)}") from error
         with hdulist:
             if n == 0:
                 raise InputError(f"{path} holds no HDU, expected a FITS file")
             _check_nothing_cut_off(path, hdulist)
-            yield hdulist
+            try:
+                yield hdulist
+            except (SkysiftError, MemoryError):
+                raise
+            except Exception as error:
+                raise InputError(f"{path} is damaged: {_one_line(error)}") from error
+
+
+def _count_hdus(hdulist: HDUList) -> int:
+    """Read the headers of all HDUs. A damaged one can have a negative size, behind which astropy would find itself again without end."""
+    n, location = 0, -1
+    while True:
+        try:
+            info = hdulist[n].fileinfo() or {}
+        except IndexError:
+            return n
+        if (here := info.get("hdrLoc", location + 1)) <= location:
+            raise ValueError(f"HDU {n - 1} has a negative size")
+        n, location = n + 1, here
 
 
 def _check_nothing_cut_off(path: Path, hdulist: HDUList) -> None:
