@@ -93,6 +93,19 @@ def test_varying_kernel_equals_a_kernel_at_each_pixel():
         assert result.variance.array[y, x] == pytest.approx((local**2 * variance[window]).sum(), rel=1e-5)
 
 
+def test_varying_kernel_does_not_depend_on_the_blocks():
+    rng = np.random.default_rng(4)
+    image = MaskedImage(Image(rng.normal(10, 1, (600, 9)).astype(np.float32)))
+    image.mask.array[250:260, 4] = 2
+    basis = rng.random((2, 5, 3))
+    kernel = SpatialKernel(basis, lambda x, y: np.stack([np.ones_like(x), np.full_like(x, 0.5)], axis=-1))
+    varying = convolve(image, kernel, copy_edge=True)
+    fixed = convolve(image, basis[0] + 0.5 * basis[1], copy_edge=True)
+    np.testing.assert_allclose(varying.image.array, fixed.image.array, rtol=1e-5)
+    np.testing.assert_allclose(varying.variance.array, fixed.variance.array, rtol=1e-5)
+    np.testing.assert_array_equal(varying.mask.array, fixed.mask.array)
+
+
 def test_bad_kernels():
     image = MaskedImage(Image(np.ones((5, 6), np.float32)))
     with pytest.raises(InputError, match="does not fit"):

@@ -192,9 +192,12 @@ def test_absolute_threshold_and_noise_fill():
     assert abs(masked.image.array[found].mean() - SKY) < 5 * NOISE / np.sqrt(found.sum())
 
 
-def test_psf_is_needed():
+def test_psf_and_variance_are_needed():
     exposure = Exposure(MaskedImage(Image(np.ones((5, 5), np.float32))))
     with pytest.raises(InputError, match="PSF"):
+        repair(exposure)
+    exposure.psf = GaussianPsf(11, 1.5)
+    with pytest.raises(InputError, match="variance"):
         repair(exposure)
     config = RepairConfig()
     config.doCosmicRay = False

@@ -14,6 +14,8 @@ from skysift.image.masked_image import MaskedImage
 
 __all__ = ["SpatialKernel", "convolve"]
 
+_ROWS = 256
+
 
 @dataclass(frozen=True)
 class SpatialKernel:
@@ -143,29 +145,38 @@ def _correlate_spatial(masked_image: MaskedImage, kernel: SpatialKernel, normali
     """Sum over the basis; the variance needs each pair of basis images, because the kernel is squared."""
     from skysift.kernels.convolve import correlate
 
-    image = np.ascontiguousarray(masked_image.image.array, np.float32)
-    variance = np.ascontiguousarray(masked_image.variance.array, np.float32)
-    mask = np.ascontiguousarray(masked_image.mask.array, np.int32)
-    no_mask = np.empty((0, 0), np.int32)
+    image, variance, mask = masked_image.image.array, masked_image.variance.array, masked_image.mask.array
     height, width = image.shape
     x0, y0 = masked_image.xy0
     basis = np.asarray(kernel.basis, np.float64)
     spread = (basis != 0).any(axis=0)
-    x, y = np.meshgrid(np.arange(width) + float(x0), np.arange(height) + float(y0))
-    coefficients = np.moveaxis(np.asarray(kernel.coefficients(x, y), np.float64), -1, 0)
-    if normalize:
-        total = np.tensordot(basis.sum(axis=(1, 2)), coefficients, axes=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            coefficients = coefficients / total
-    out_image = np.zeros(image.shape)
-    out_variance = np.zeros(image.shape)
-    out_mask = correlate(image[:0, :0], mask, basis[0], spread)[1]
-    for k, element in enumerate(basis):
-        out_image += coefficients[k] * correlate(image, no_mask, element, spread)[0]
-        for m in range(k + 1):
-            twice = 1.0 if m == k else 2.0
-            out_variance += twice * coefficients[k] * coefficients[m] * correlate(variance, no_mask, element * basis[m], spread)[0]
-    return out_image.astype(np.float32), out_variance.astype(np.float32), out_mask
+    below = spread.shape[0] // 2
+    above = spread.shape[0] - 1 - below
+    no_mask = np.empty((0, 0), np.int32)
+    planes = np.zeros(image.shape, np.float32), np.zeros(image.shape, np.float32), np.zeros(image.shape, np.int32)
+    # Coefficients of some rows at a time bound the memory; a block sees the rows around it that the kernel reaches.
+    for start in range(below, height - above, _ROWS):
+        stop = min(start + _ROWS, height - above)
+        rows = slice(start - below, stop + above)
+        part = np.ascontiguousarray(image[rows], np.float32)
+        part_variance = np.ascontiguousarray(variance[rows], np.float32)
+        inner = slice(below, below + stop - start)
+        x, y = np.meshgrid(np.arange(width) + float(x0), np.arange(start, stop) + float(y0))
+        coefficients = np.moveaxis(np.asarray(kernel.coefficients(x, y), np.float64), -1, 0)
+        if normalize:
+            total = np.tensordot(basis.sum(axis=(1, 2)), coefficients, axes=1)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                coefficients = coefficients / total
+        out, out_variance = np.zeros(x.shape), np.zeros(x.shape)
+        for k, element in enumerate(basis):
+            out += coefficients[k] * correlate(part, no_mask, element, spread)[0][inner]
+            for m in range(k + 1):
+                weight = coefficients[k] * coefficients[m] * (1.0 if m == k else 2.0)
+                out_variance += weight * correlate(part_variance, no_mask, element * basis[m], spread)[0][inner]
+        planes[0][start:stop] = out
+        planes[1][start:stop] = out_variance
+        planes[2][start:stop] = correlate(part[:0, :0], np.ascontiguousarray(mask[rows], np.int32), basis[0], spread)[1][inner]
+    return planes
 
 
 def _fill_edge(result: MaskedImage, source: MaskedImage, h: int, w: int, copy_edge: bool) -> None:

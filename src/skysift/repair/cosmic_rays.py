@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import AlgorithmError
+from ..errors import AlgorithmError, InputError
 from ..footprint import Footprint, SpanSet
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def find_cosmic_rays(
 
     Raises
     ------
+    InputError
+        When the image has no variance.
     TooManyCosmicRaysError
         When more than ``nCrPixelMax`` pixels are hit; the image is then as it was.
 
@@ -77,6 +79,8 @@ def find_cosmic_rays(
 
         config = FindCosmicRaysConfig()
     keep = config.keepCRs if keep is None else keep
+    if masked_image.image.array.size and not masked_image.has_variance:
+        raise InputError("cosmic rays are found by their significance, but the image has no variance", hint="set the variance plane")
     from ..kernels.cosmic_rays import find_hits, grow_hits, label_hits, replacement_values
 
     image = np.ascontiguousarray(masked_image.image.array, np.float32)

@@ -160,7 +160,7 @@ def repair(
     Raises
     ------
     InputError
-        When cosmic rays are wanted and the exposure has no PSF.
+        When cosmic rays are wanted and the exposure has no PSF or no variance.
     TooManyCosmicRaysError
         See `find_cosmic_rays`.
 
