@@ -15,7 +15,7 @@ from skysift.errors import InputError
 from skysift.geom import Box2I
 from skysift.io import decam, header, lsst, sdss
 from skysift.io.components import components_from_hdus
-from skysift.io.fitsfile import describe_hdu, image_shape, open_fits, plane_shape, read_floats, read_integers
+from skysift.io.fitsfile import card_values, describe_hdu, image_shape, open_fits, plane_shape, read_floats, read_integers
 from skysift.io.plain import Layout, find_layout, flag_unusable, mask_docs_of, mask_from_bits, mask_planes_of, variance_from
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def read_exposure(
             if not np.isfinite(pixels).any():
                 raise InputError(f"{describe_hdu(hdulist, layout.image)} has no pixel with a finite value")
         headers = [hdulist[0].header] if layout.image is hdulist[0] else [hdulist[0].header, layout.image.header]
-        known: dict[str, Any] = {key: value for each in headers for key, value in each.items() if key not in ("COMMENT", "HISTORY", "")}
+        known = card_values(*headers)
         components = components_from_hdus(hdulist) or lsst.read_components(hdulist, known)
         found_gain = components.pop("gain", None) or header.gain(known)
         gain = found_gain if gain is None else _checked_positive("gain", gain)
@@ -293,9 +293,10 @@ def _read_wcs(image_header: Any, xy0: tuple[int, int], path: Path) -> SkyWcs | N
 
     if not any(str(image_header.get(f"CTYPE{axis}", "")).strip() for axis in (1, 2)):
         return None
+    # Whatever is wrong with the coordinates, the pixels can still be used.
     try:
         return SkyWcs.from_header(image_header, xy0)
-    except InputError as error:
+    except Exception as error:
         _log.warning("%s: celestial coordinates left out: %s", path, error)
         return None
 

@@ -13,9 +13,19 @@ import numpy as np
 from skysift.errors import InputError, SkysiftError
 
 if TYPE_CHECKING:
-    from astropy.io.fits import HDUList
+    from astropy.io.fits import HDUList, Header
 
-__all__ = ["describe_hdu", "image_shape", "open_fits", "plane_shape", "read_floats", "read_integers", "replace_file"]
+__all__ = [
+    "card_values",
+    "describe_hdu",
+    "image_shape",
+    "open_fits",
+    "plane_shape",
+    "read_floats",
+    "read_integers",
+    "readable_cards",
+    "replace_file",
+]
 
 _BLOCK_PIXELS = 1 << 20
 _FITS_BLOCK = 2880
@@ -115,6 +125,22 @@ def _why_not_fits(head: bytes, error: Exception) -> str:
 def _one_line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0]
+
+
+def readable_cards(header: Header) -> Iterator[tuple[str, Any]]:
+    """Give key and value of the cards of a header, leaving out those that cannot be understood."""
+    from astropy.io.fits import VerifyError
+
+    for card in header.cards:
+        try:
+            yield card.keyword, card.value
+        except (VerifyError, ValueError):
+            continue
+
+
+def card_values(*headers: Header) -> dict[str, Any]:
+    """Give the values of headers by key, without commentary; later headers win."""
+    return {key: value for header in headers for key, value in readable_cards(header) if key not in ("COMMENT", "HISTORY", "")}
 
 
 def describe_hdu(hdulist: HDUList, hdu: Any) -> str:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from skysift.io.fitsfile import readable_cards
+
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
@@ -205,13 +207,8 @@ def merged_metadata(headers: Iterable[Header], *, keep_wcs: bool) -> dict[str, A
     metadata: dict[str, Any] = {}
     for header in headers:
         texts: dict[str, list[str]] = {}
-        for card in header.cards:
-            key = card.keyword
-            if is_structural(key) or (not keep_wcs and _WCS.match(key)):
-                continue
-            try:
-                value = card.value
-            except ValueError:
+        for key, value in readable_cards(header):
+            if is_structural(key) or (not keep_wcs and is_celestial(key)):
                 continue
             if key in ("COMMENT", "HISTORY"):
                 texts.setdefault(key, []).append(str(value))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skysift.errors import InputError
-from skysift.io.fitsfile import describe_hdu, image_shape, plane_shape
+from skysift.io.fitsfile import card_values, describe_hdu, image_shape, plane_shape
 
 if TYPE_CHECKING:
     from astropy.io.fits import HDUList
@@ -163,7 +163,7 @@ def _listing(hdulist: HDUList) -> str:
 
 def mask_planes_of(hdu: Any) -> dict[str, int]:
     """Give bit by plane name from the `MP_` cards of a mask."""
-    return {key[3:]: int(value) for key, value in hdu.header.items() if key.startswith("MP_") and isinstance(value, int)}
+    return {key[3:]: int(value) for key, value in card_values(hdu.header).items() if key.startswith("MP_") and isinstance(value, int)}
 
 
 def mask_docs_of(hdu: Any) -> dict[str, str]:
