@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skysift.tasks.apcorr import MeasureApCorrTask, NormalizedCalibrationFluxTask
     from skysift.tasks.background import SubtractBackgroundTask
+    from skysift.tasks.characterize import CharacterizeImageTask, MeasurePsfTask
     from skysift.tasks.detection import SkyObjectsTask, SourceDetectionTask
     from skysift.tasks.measurement import (
         ApplyApCorrTask,
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "ApplyApCorrTask": "measurement",
     "CatalogCalculationTask": "measurement",
+    "CharacterizeImageTask": "characterize",
     "InstallGaussianPsfTask": "psf",
     "InterpImageTask": "repair",
     "MeasureApCorrTask": "apcorr",
+    "MeasurePsfTask": "characterize",
     "NormalizedCalibrationFluxTask": "apcorr",
     "RepairTask": "repair",
     "SingleFrameMeasurementConfig": "measurement",
@@ -39,9 +42,11 @@ _HOMES = {
 __all__ = [
     "ApplyApCorrTask",
     "CatalogCalculationTask",
+    "CharacterizeImageTask",
     "InstallGaussianPsfTask",
     "InterpImageTask",
     "MeasureApCorrTask",
+    "MeasurePsfTask",
     "NormalizedCalibrationFluxTask",
     "RepairTask",
     "SingleFrameMeasurementConfig",
