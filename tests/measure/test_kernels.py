@@ -115,7 +115,7 @@ def test_circle_sums(pixels):
         for k, r in enumerate(radii):
             inside = (dx - x) ** 2 + (dy - y) ** 2 <= r * r
             leaves = (
-                not (0 <= math.ceil(x - r) and math.floor(x + r) < 110 and 0 <= math.ceil(y - r) and math.floor(y + r) < 90)
+                not (math.ceil(x - r) >= 0 and math.floor(x + r) < 110 and math.ceil(y - r) >= 0 and math.floor(y + r) < 90)
                 if x < 1e9
                 else True
             )

@@ -42,6 +42,12 @@ class Centroid(Plugin):
         if schema.aliases.get("slot_Centroid") != self.name:
             schema.aliases[f"{self.name}_flag_badInitialCentroid"] = "slot_Centroid_flag"
 
+    def start(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Give the first guess: the slot centroid, unless this plugin is to fill it."""
+        if batch.catalog.slot("Centroid") in (None, self.name):
+            return batch.start
+        return batch.position.x, batch.position.y
+
     def check(self, batch: Batch, x: np.ndarray, y: np.ndarray, where: np.ndarray) -> None:
         """Replace positions that are too far from the first peak, or off the footprint, by the peak; set flag_resetToPeak and flag.
 
@@ -123,7 +129,7 @@ class SdssCentroidPlugin(Centroid):
         """Fill the columns, see `Plugin.measure`."""
         from skysift.kernels import centroid as kernel
 
-        x, y = batch.start
+        x, y = self.start(batch)
         negative = batch["is_negative"] if "is_negative" in batch.catalog.schema else np.zeros(len(batch), np.bool_)
         kernels = np.ascontiguousarray(batch.psf_kernels, np.float64)
         broken = ~np.isfinite(kernels.sum(axis=(1, 2)) + batch.psf_sigma)
@@ -176,7 +182,7 @@ class NaiveCentroidPlugin(Centroid):
         """Fill the columns, see `Plugin.measure`."""
         from skysift.kernels.stamps import hide, show
 
-        x, y = (axis.copy() for axis in batch.start)
+        x, y = (axis.copy() for axis in self.start(batch))
         height, width = batch.variance.shape
         inside = np.isfinite(x) & np.isfinite(y) & (x >= 1) & (y >= 1) & (x < width - 1) & (y < height - 1)
         no_counts = np.zeros(len(batch), np.bool_)
@@ -250,9 +256,7 @@ class PsfCentroidPlugin(Centroid):
         """Fill the columns, see `Plugin.measure`."""
         from skysift.kernels.centroid import psf_fit_steps
 
-        start_x, start_y = batch.start
-        if "slot_Centroid_x" in batch.catalog.schema and batch.catalog.schema.aliases.get("slot_Centroid") != self.name:
-            start_x, start_y = batch.position.x, batch.position.y
+        start_x, start_y = self.start(batch)
         x, y = start_x.copy(), start_y.copy()
         error = np.full((len(batch), 2), np.nan)
         failed = ~np.isfinite(x + y)
