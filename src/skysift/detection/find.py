@@ -275,7 +275,9 @@ def _share_out(bbox: Box2I, filtered: _Filtered, sources: _Sources, config: Find
         blend = spans.y[shared], spans.x0[shared], spans.x1[shared]
         paint_spans(labels, *blend, np.full(blend[0].size, -1, np.int32), 0, 0, False)
         seeds = np.flatnonzero(count[region] > 1).astype(np.int32)
-        flood_labels(filtered.value, labels, sources.y[seeds], sources.x[seeds], seeds + np.int32(1))
+        area = int((blend[2].astype(np.int64) - blend[1] + 1).sum())
+        work = np.empty(area, np.int64), np.empty(area, np.float32)
+        flood_labels(filtered.value, labels, sources.y[seeds], sources.x[seeds], seeds + np.int32(1), *work)
         pieces = np.concatenate([pieces, np.stack(spans_by_label(labels, *blend))], axis=1)
     blends = np.where(count > 1, np.cumsum(count > 1), 0)
     return _footprints(sources, pieces, blends[region], bbox, filtered)

@@ -167,6 +167,37 @@ def group_peaks(mask, bits, labels, x, y):
 
 
 @njit(cache=True, nogil=True)
+def _row_peaks(filtered, noise, y, square, bright, words, x_out):
+    """Columns of the peaks of a row; what takes no new arrays is a function of its own, as it then runs without reference counting."""
+    above, row, below = filtered[y - 1], filtered[y], filtered[y + 1]
+    for x in range(row.size):
+        bright[x] = (row[x] > 0) & (row[x] * row[x] >= square * noise[x])
+    bright[0] = 0
+    n = 0
+    following = 0
+    while following < row.size - 1:
+        # Eight pixels at a time are passed over where none is bright.
+        if following & 7 == 0 and words[following >> 3] == 0:
+            following += 8
+            continue
+        x = following
+        following += 1
+        a = row[x]
+        if bright[x] == 0 or row[x - 1] >= a or row[x + 1] > a or above[x] >= a or below[x] > a:
+            continue
+        if above[x - 1] >= a or above[x + 1] >= a or below[x - 1] > a or below[x + 1] > a:
+            continue
+        unknown = 0
+        for j in range(y - 1, y + 2):
+            for k in range(x - 1, x + 2):
+                unknown += np.isnan(filtered[j, k])
+        if unknown <= 2:
+            x_out[n] = x
+            n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
 def scan_peaks(filtered, variance, threshold):
     """Find the pixels above a threshold that no neighbour exceeds.
 
@@ -180,49 +211,28 @@ def scan_peaks(filtered, variance, threshold):
     Returns
     -------
     x, y : int32[::1]
-        The pixels. One per plateau of up to three pixels; a peak has no more than two neighbours that are NaN.
+        The pixels, in raster order. One per plateau of up to three pixels; a peak has no more than two neighbours that are NaN.
     """
     height, width = filtered.shape
     square = np.float32(threshold * threshold)
     x_out = np.empty(4096, np.int32)
     y_out = np.empty(4096, np.int32)
+    in_row = np.empty(width, np.int32)
     n = 0
     bright = np.zeros((width // 8 + 1) * 8, np.uint8)
     words = bright.view(np.uint64)
     for y in range(1, height - 1):
-        above, row, below = filtered[y - 1], filtered[y], filtered[y + 1]
-        noise = variance[y]
-        for x in range(width):
-            bright[x] = (row[x] > 0) & (row[x] * row[x] >= square * noise[x])
-        bright[0] = 0
-        following = 0
-        while following < width - 1:
-            # Eight pixels at a time are passed over where none is bright.
-            if following & 7 == 0 and words[following >> 3] == 0:
-                following += 8
-                continue
-            x = following
-            following += 1
-            a = row[x]
-            if bright[x] == 0 or row[x - 1] >= a or row[x + 1] > a or above[x] >= a or below[x] > a:
-                continue
-            if above[x - 1] >= a or above[x + 1] >= a or below[x - 1] > a or below[x + 1] > a:
-                continue
-            unknown = 0
-            for j in range(y - 1, y + 2):
-                for k in range(x - 1, x + 2):
-                    unknown += np.isnan(filtered[j, k])
-            if unknown > 2:
-                continue
-            if n == x_out.size:
-                x_larger = np.empty(2 * n, np.int32)
-                y_larger = np.empty(2 * n, np.int32)
-                x_larger[:n] = x_out
-                y_larger[:n] = y_out
-                x_out, y_out = x_larger, y_larger
-            x_out[n] = x
-            y_out[n] = y
-            n += 1
+        count = _row_peaks(filtered, variance[y], y, square, bright, words, in_row)
+        if n + count > x_out.size:
+            size = 2 * (n + count)
+            x_larger = np.empty(size, np.int32)
+            y_larger = np.empty(size, np.int32)
+            x_larger[:n] = x_out[:n]
+            y_larger[:n] = y_out[:n]
+            x_out, y_out = x_larger, y_larger
+        x_out[n : n + count] = in_row[:count]
+        y_out[n : n + count] = y
+        n += count
     return x_out[:n], y_out[:n]
 
 
@@ -380,6 +390,62 @@ def _cubic(image, x, y):
 
 
 @njit(cache=True, nogil=True)
+def _beside(filtered, variance, cx, cy, significance, sigma, threshold, asymmetry, found):
+    """Position and excess of the sources beside one bright source; see `find_hidden`."""
+    height, width = filtered.shape
+    closest = (1.375 * sigma) ** 2
+    radius = int(min(sigma * (2.5 + 3.75 * np.log10(significance / 5.0)), 15.0 * sigma))
+    x0, y0 = int(np.floor(cx + 0.5)) - radius, int(np.floor(cy + 0.5)) - radius
+    side = 2 * radius + 1
+    # The mirrored pixels and their neighbours must be inside too.
+    if radius < 2 or x0 < 3 or y0 < 3 or x0 + side > width - 3 or y0 + side > height - 3:
+        return 0
+    centre_error = 0.04 + 2.0 * sigma / significance
+    excess = np.zeros((side, side))
+    ratio = np.zeros((side, side))
+    bright = False
+    for j in range(side):
+        y = y0 + j
+        for k in range(side):
+            x = x0 + k
+            value = filtered[y, x]
+            noise = variance[y, x]
+            if not value * value > threshold * threshold * noise or value < 0:
+                continue
+            model = _cubic(filtered, 2 * cx - x, 2 * cy - y)
+            if not value > model:
+                continue
+            mx, my = int(np.floor(2 * cx - x + 0.5)), int(np.floor(2 * cy - y + 0.5))
+            slope_x = 0.5 * (filtered[my, mx + 1] - filtered[my, mx - 1])
+            slope_y = 0.5 * (filtered[my + 1, mx] - filtered[my - 1, mx])
+            error = noise + variance[my, mx] + centre_error**2 * (slope_x**2 + slope_y**2) + (asymmetry * model) ** 2
+            if error > 0:
+                excess[j, k] = value - model
+                ratio[j, k] = (value - model) / np.sqrt(error)
+                bright = bright or ratio[j, k] >= threshold
+    n = 0
+    if not bright:
+        return n
+    for j in range(1, side - 1):
+        for k in range(1, side - 1):
+            e = excess[j, k]
+            distance = (x0 + k - cx) ** 2 + (y0 + j - cy) ** 2
+            if ratio[j, k] < threshold or distance < closest or distance > radius * radius:
+                continue
+            if excess[j - 1, k - 1] > e or excess[j - 1, k] > e or excess[j - 1, k + 1] > e or excess[j, k - 1] > e:
+                continue
+            if excess[j, k + 1] >= e or excess[j + 1, k - 1] >= e or excess[j + 1, k] >= e or excess[j + 1, k + 1] >= e:
+                continue
+            found[n, 0] = x0 + k + 0.5 * (excess[j, k + 1] - excess[j, k - 1]) / (2 * e - excess[j, k + 1] - excess[j, k - 1])
+            found[n, 1] = y0 + j + 0.5 * (excess[j + 1, k] - excess[j - 1, k]) / (2 * e - excess[j + 1, k] - excess[j - 1, k])
+            found[n, 2] = e / np.sqrt(variance[y0 + j, x0 + k])
+            n += 1
+            if n == found.shape[0]:
+                return n
+    return n
+
+
+@njit(cache=True, nogil=True)
 def find_hidden(filtered, variance, fx, fy, significance, sigma, threshold, asymmetry):
     """Find sources that make no peak of their own beside a brighter one: what is left of it when its mirror image is subtracted.
 
@@ -404,56 +470,18 @@ def find_hidden(filtered, variance, fx, fy, significance, sigma, threshold, asym
     found : float64[:, ::1]
         (n, 4): position x, y, the excess over the mirror image in standard deviations of the filtered image alone, index of the bright source.
     """
-    height, width = filtered.shape
     found = np.empty((256, 4))
+    beside = np.empty((64, 3))
     n = 0
-    closest = (1.375 * sigma) ** 2
     for i in range(fx.size):
-        cx, cy = fx[i], fy[i]
-        radius = int(min(sigma * (2.5 + 3.75 * np.log10(significance[i] / 5.0)), 15.0 * sigma))
-        x0, y0 = int(np.floor(cx + 0.5)) - radius, int(np.floor(cy + 0.5)) - radius
-        side = 2 * radius + 1
-        # The mirrored pixels and their neighbours must be inside too.
-        if x0 < 3 or y0 < 3 or x0 + side > width - 3 or y0 + side > height - 3:
-            continue
-        centre_error = 0.04 + 2.0 * sigma / significance[i]
-        excess = np.zeros((side, side))
-        ratio = np.zeros((side, side))
-        for j in range(side):
-            y = y0 + j
-            for k in range(side):
-                x = x0 + k
-                value = filtered[y, x]
-                noise = variance[y, x]
-                if not value * value > threshold * threshold * noise or value < 0:
-                    continue
-                model = _cubic(filtered, 2 * cx - x, 2 * cy - y)
-                mx, my = int(np.floor(2 * cx - x + 0.5)), int(np.floor(2 * cy - y + 0.5))
-                slope_x = 0.5 * (filtered[my, mx + 1] - filtered[my, mx - 1])
-                slope_y = 0.5 * (filtered[my + 1, mx] - filtered[my - 1, mx])
-                error = noise + variance[my, mx] + centre_error**2 * (slope_x**2 + slope_y**2) + (asymmetry * model) ** 2
-                if error > 0 and value > model:
-                    excess[j, k] = value - model
-                    ratio[j, k] = (value - model) / np.sqrt(error)
-        for j in range(1, side - 1):
-            for k in range(1, side - 1):
-                e = excess[j, k]
-                distance = (x0 + k - cx) ** 2 + (y0 + j - cy) ** 2
-                if ratio[j, k] < threshold or distance < closest or distance > radius * radius:
-                    continue
-                if excess[j - 1, k - 1] > e or excess[j - 1, k] > e or excess[j - 1, k + 1] > e or excess[j, k - 1] > e:
-                    continue
-                if excess[j, k + 1] >= e or excess[j + 1, k - 1] >= e or excess[j + 1, k] >= e or excess[j + 1, k + 1] >= e:
-                    continue
-                if n == found.shape[0]:
-                    larger = np.empty((2 * n, 4))
-                    larger[:n] = found
-                    found = larger
-                found[n, 0] = x0 + k + 0.5 * (excess[j, k + 1] - excess[j, k - 1]) / (2 * e - excess[j, k + 1] - excess[j, k - 1])
-                found[n, 1] = y0 + j + 0.5 * (excess[j + 1, k] - excess[j - 1, k]) / (2 * e - excess[j + 1, k] - excess[j - 1, k])
-                found[n, 2] = e / np.sqrt(variance[y0 + j, x0 + k])
-                found[n, 3] = i
-                n += 1
+        count = _beside(filtered, variance, fx[i], fy[i], significance[i], sigma, threshold, asymmetry, beside)
+        if n + count > found.shape[0]:
+            larger = np.empty((2 * (n + count), 4))
+            larger[:n] = found[:n]
+            found = larger
+        found[n : n + count, :3] = beside[:count]
+        found[n : n + count, 3] = i
+        n += count
     return found[:n]
 
 

@@ -42,7 +42,7 @@ def _pop(heap, size, key):
 
 
 @njit(cache=True, nogil=True)
-def flood_labels(image, labels, seed_y, seed_x, seed_label):
+def flood_labels(image, labels, seed_y, seed_x, seed_label, heap, key):
     """Share out regions among seeds: water runs downhill from the seeds, the highest pixel first.
 
     Parameters
@@ -54,15 +54,16 @@ def flood_labels(image, labels, seed_y, seed_x, seed_label):
         seed reaches stay -1.
     seed_y, seed_x, seed_label : int32[::1]
         Pixels, inside the regions, and labels above zero of the seeds.
+    heap : int64[::1]
+        Work space, one element per pixel to share out.
+    key : float32[::1]
+        Likewise.
 
     Notes
     -----
     Marker-based watershed by priority flooding (Meyer 1994, Signal Processing 38, 113).
     """
     height, width = image.shape
-    capacity = 1024 + 2 * seed_y.size
-    heap = np.empty(capacity, np.int64)
-    key = np.empty(capacity, np.float32)
     size = 0
     lowest = np.float32(-3.4e38)
     for i in range(seed_y.size):
@@ -78,13 +79,6 @@ def flood_labels(image, labels, seed_y, seed_x, seed_label):
         if size > 0:
             _pop(heap, size, key)
         y, x = pixel // width, pixel % width
-        if size + 8 >= heap.size:
-            larger = np.empty(2 * heap.size, np.int64)
-            larger[:size] = heap[:size]
-            heap = larger
-            larger_key = np.empty(2 * key.size, np.float32)
-            larger_key[:size] = key[:size]
-            key = larger_key
         for j in range(max(y - 1, 0), min(y + 1, height - 1) + 1):
             for k in range(max(x - 1, 0), min(x + 1, width - 1) + 1):
                 if labels[j, k] == -1:
