@@ -114,8 +114,8 @@ def source_pixels(
                 pixels = pixels[_inside(y[own], left[own], right[own], width, height)]
             values[start[i] : start[i + 1]] = pixels
             has_pixels[i] = True
-        for i in np.flatnonzero(~has_pixels):
-            row = int(i)
+        for i in np.flatnonzero(~has_pixels).tolist():
+            row = i
             for _ in range(n):
                 if row < 0 or has_pixels[row]:
                     break
