@@ -130,7 +130,8 @@ def read_exposure(
                 _log.warning("%s: the pixels show no noise; the exposure has no variance", path)
         wcs = components.pop("wcs", None) or _read_wcs(layout.image.header, xy0, path)
         archived_psf = components.pop("psf", None)
-        own_psf = _given_psf(psf) if psf is not None else archived_psf or _read_psf(hdulist, layout, Box2I.from_shape(shape, xy0))
+        whole = Box2I.from_shape(shape, xy0)
+        own_psf = _given_psf(psf, layout.image.name, whole) if psf is not None else archived_psf or _read_psf(hdulist, layout, whole)
         components["photo_calib"] = components.get("photo_calib") or header.photo_calib(known)
         components["filter_label"] = components.get("filter_label") or header.filter_label(known)
         components["visit_info"] = components.get("visit_info") or header.visit_info(known)
@@ -301,14 +302,20 @@ def _read_wcs(image_header: Any, xy0: tuple[int, int], path: Path) -> SkyWcs | N
         return None
 
 
-def _given_psf(psf: Any) -> Psf:
+def _given_psf(psf: Any, image_name: str, whole: Box2I) -> Psf:
+    """Give the PSF that the user named; of a file with one model per CCD, that of the image's extension."""
     from skysift.psf import Psf
 
     if isinstance(psf, Psf):
         return psf
     from skysift.io.psf import read_psf
 
-    return read_psf(psf)
+    try:
+        return read_psf(psf, bbox=whole)
+    except InputError:
+        with suppress(InputError):
+            return read_psf(psf, ccd=image_name, bbox=whole)
+        raise
 
 
 def _read_psf(hdulist: HDUList, layout: Layout, whole: Box2I) -> Psf | None:
