@@ -49,6 +49,20 @@ def test_gaussian_smoothing_of_all_planes():
         np.testing.assert_array_equal((out[2] >> bit & 1)[inner], expected[inner])
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(1, 60), st.integers(1, 300), st.integers(0, 2**31))
+def test_mask_spreads_over_the_box(half_x, half_y, height, width, seed):
+    rng = np.random.default_rng(seed)
+    mask = (rng.random((height, width)) < rng.choice([0.0, 0.0005, 0.02])).astype(np.int32) * 5
+    kernels = np.ones(2 * half_x + 1), np.ones(2 * half_y + 1)
+    out = correlate_separable(NO_IMAGE, NO_IMAGE, mask, *kernels)[2]
+    expected = mask.copy()
+    if width > 2 * half_x and height > 2 * half_y:
+        inner = np.s_[half_y : height - half_y, half_x : width - half_x]
+        expected[inner] = maximum_filter(mask, (2 * half_y + 1, 2 * half_x + 1))[inner]
+    np.testing.assert_array_equal(out, expected)
+
+
 def test_taps():
     assert gaussian_taps(2.0, 7).sum() == pytest.approx(1.0, abs=1e-15)
     np.testing.assert_array_equal(gaussian_taps(0.0, 2), [0, 0, 1, 0, 0])
