@@ -339,6 +339,6 @@ def _read_csv(path: Path) -> SourceCatalog:
 
 
 def _write_regions(catalog: SourceCatalog, path: Path) -> None:
-    from skysift.io.regions import write_regions
+    from skysift.io.regions import regions_text
 
-    write_regions(catalog, path)
+    path.write_text(regions_text(catalog), encoding="ascii")

@@ -94,9 +94,8 @@ def read_exposure(
         shape, xy0 = plane_shape(hdulist, layout.image), header.xy0(layout.image.header)
         box, slices = _part(path, shape, xy0, bbox)
         pixels = read_floats(hdulist, layout.image, slices)
-        with np.errstate(invalid="ignore"):
-            if not np.isfinite(pixels).any():
-                raise InputError(f"{describe_hdu(hdulist, layout.image)} has no pixel with a finite value")
+        if not any(np.isfinite(row).any() for row in pixels):
+            raise InputError(f"{describe_hdu(hdulist, layout.image)} has no pixel with a finite value")
         headers = [hdulist[0].header] if layout.image is hdulist[0] else [hdulist[0].header, layout.image.header]
         known = card_values(*headers)
         components = components_from_hdus(hdulist) or lsst.read_components(hdulist, known)

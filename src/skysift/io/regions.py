@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 
 from skysift.errors import InputError
+from skysift.io.fitsfile import replace_file
 from skysift.table import SourceCatalog
 
-__all__ = ["write_regions"]
+__all__ = ["regions_text", "write_regions"]
 
 _SCALE = 2.5
 _POINT_RADIUS = 5.0
@@ -41,6 +41,12 @@ def write_regions(catalog: SourceCatalog, path: str | os.PathLike[str], *, scale
     Positions are in DS9's "physical" system, which is PARENT + 1 for images that carry LTV1 and LTV2, as Skysift and LSST write them, and
     for images that begin at (0, 0).
     """
+    with replace_file(path) as temporary:
+        temporary.write_text(regions_text(catalog, scale=scale, labels=labels), encoding="ascii")
+
+
+def regions_text(catalog: SourceCatalog, *, scale: float = _SCALE, labels: bool = True) -> str:
+    """Give the text that `write_regions` writes; parameters as there."""
     if "slot_Centroid_x" in catalog:
         system, x, y = "physical", catalog.x + 1, catalog.y + 1
         size = ""
@@ -48,7 +54,7 @@ def write_regions(catalog: SourceCatalog, path: str | os.PathLike[str], *, scale
         system, x, y = "icrs", np.degrees(catalog["coord_ra"]), np.degrees(catalog["coord_dec"])
         size = '"'
     else:
-        raise InputError(f"{path}: the catalogue has no positions; expected a slot Centroid or coord_ra, coord_dec")
+        raise InputError("the catalogue has no positions; regions need a slot Centroid or coord_ra, coord_dec")
     a, b, theta = _axes(catalog)
     ids, colors = catalog["id"].tolist(), _colors(catalog)
     digits = 3 if system == "physical" else 7
@@ -65,7 +71,7 @@ def write_regions(catalog: SourceCatalog, path: str | os.PathLike[str], *, scale
             region = f"circle({position},{2 if size else _POINT_RADIUS:g}{size})"
         tags = ([f"color={colors[i]}"] if colors[i] else []) + ([f"text={{{ids[i]}}}"] if labels else [])
         lines.append(f"{region} # {' '.join(tags)}" if tags else region)
-    Path(path).write_text("\n".join(lines) + "\n", encoding="ascii")
+    return "\n".join(lines) + "\n"
 
 
 def _axes(catalog: SourceCatalog) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
