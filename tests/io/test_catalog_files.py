@@ -299,3 +299,5 @@ def test_regions(tmp_path):
     sky["coord_ra"], sky["coord_dec"] = 1.0, -0.5
     write_regions(sky, tmp_path / "b.reg", labels=False)
     assert (tmp_path / "b.reg").read_text().splitlines()[2:] == ["icrs", 'circle(57.2957795,-28.6478898,2")']
+    write_regions(SourceCatalog(Schema.source()), tmp_path / "c.reg")
+    assert (tmp_path / "c.reg").read_text().splitlines()[2:] == ["icrs"]

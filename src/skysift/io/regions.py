@@ -50,7 +50,7 @@ def regions_text(catalog: SourceCatalog, *, scale: float = _SCALE, labels: bool 
     if "slot_Centroid_x" in catalog:
         system, x, y = "physical", catalog.x + 1, catalog.y + 1
         size = ""
-    elif "coord_ra" in catalog and np.isfinite(catalog["coord_ra"]).any():
+    elif "coord_ra" in catalog and (len(catalog) == 0 or np.isfinite(catalog["coord_ra"]).any()):
         system, x, y = "icrs", np.degrees(catalog["coord_ra"]), np.degrees(catalog["coord_dec"])
         size = '"'
     else:
