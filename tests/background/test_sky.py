@@ -219,3 +219,24 @@ def test_smoothing_keeps_planes_fills_holes_and_damps_waves():
     expected = 1 + 0.3 * (2 - 2 * np.cos(np.pi * 8 / 20)) ** 2
     np.testing.assert_allclose(damped, wave / expected, atol=2e-2)
     np.testing.assert_array_equal(smooth_cells(plane, np.zeros(plane.shape), 0.3), 0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 60), st.sampled_from(["two", "ramp", "holes", "spikes"]), st.integers(0, 2**31))
+def test_any_image_has_a_finite_sky_within_its_range(height, width, kind, seed):
+    rng = np.random.default_rng(seed)
+    image = {
+        "two": lambda: np.where(rng.random((height, width)) < 0.5, 0.0, 1000.0),
+        "ramp": lambda: np.linspace(-1e4, 1e4, height * width).reshape(height, width),
+        "holes": lambda: np.where(rng.random((height, width)) < 0.7, np.nan, rng.normal(0, 1, (height, width))),
+        "spikes": lambda: rng.standard_cauchy((height, width)),
+    }[kind]()
+    if not np.isfinite(image).any():
+        return
+    sky = sky_of(image, cellSize=16)
+    values = sky.image().array
+    span = np.nanmax(image) - np.nanmin(image) + 1
+    assert np.isfinite(values).all()
+    assert np.isfinite(sky.rms_image().array).all()
+    assert values.min() >= np.nanmin(image) - span
+    assert values.max() <= np.nanmax(image) + span

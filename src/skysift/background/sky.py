@@ -71,7 +71,7 @@ def estimate_sky(masked_image: MaskedImage, psf_sigma: float | None = None, conf
 
     Notes
     -----
-    Faint sources below the threshold stay in the sky, as they stay in any measurement of it: about 0.004 of the noise of a pixel in an image of
+    Faint sources below the threshold stay in the sky, as they stay in any measurement of it: about 0.001 of the noise of a pixel in an image of
     low density. The growth with brightness follows the wings of a seeing disk (Kolmogorov turbulence, surface brightness ~ r**(-11/3)).
     """
     if config is None:
@@ -98,7 +98,7 @@ def _estimate(
     """Values, errors and rms of the cells, and the fraction of the blocks that is sky, with blocks of one size."""
     from ..kernels.background import tile_statistics
     from ..kernels.convolve import separable_gaussian
-    from ..kernels.sky import bin_image, cell_sums, grow_with_brightness
+    from ..kernels.sky import bin_image, cell_sums
 
     height, width = image.shape
     mean, count, scatter = bin_image(image, mask, bits, _dead_level(image, mask, bits), block)
@@ -115,7 +115,6 @@ def _estimate(
     cells = smooth_to_errors(raw, errors, config.smoothing)
     pixels = np.maximum(cell_sums(mean, count, empty, edges_y, edges_x)[:, :, 0], 1.0)
     root_count = np.sqrt(count)
-    largest = 0.25 * max(mean.shape)
     for _ in range(config.iterations):
         sky = interpolate_grid(cells, centres_y, centres_x, rows, columns, "NATURAL_SPLINE")
         residual = mean - sky
@@ -124,16 +123,9 @@ def _estimate(
         below = tile_statistics(smoothed, above, np.int32(1), True, edges_y, edges_x, True, False, 3.0, 3)
         noise = _noise_cells(below[:, :, 3])
         smoothed /= interpolate_grid(noise, centres_y, centres_x, rows, columns, "LINEAR")
-        radius = config.growRadius
-        while True:
-            excluded = grow_with_brightness(smoothed, config.threshold, radius, config.growPower, largest) | empty
-            if radius == 0.0 or np.count_nonzero(excluded) <= (1.0 - _MIN_KEPT) * excluded.size:
-                break
-            radius = 0.5 * radius if radius > 0.2 else 0.0
+        excluded = _excluded(smoothed, empty, config)
         sums = cell_sums(residual, count, excluded, edges_y, edges_x)
         weight = sums[:, :, 0]
-        if not weight.any():
-            break
         shift = np.divide(sums[:, :, 1], weight, out=np.zeros_like(weight), where=weight > 0)
         raw = cells + shift
         # Cells with little sky left count for less than their noise says: what hides the rest shines into them.
@@ -149,6 +141,22 @@ def _estimate(
         errors = rms / np.sqrt(weight)
         cells = smooth_to_errors(raw, np.maximum(errors, 1e-3 * block_noise) / np.sqrt(kept), config.smoothing)
     return cells, errors, rms, 1.0 - np.count_nonzero(excluded & ~empty) / np.count_nonzero(~empty)
+
+
+def _excluded(significance: np.ndarray, empty: np.ndarray, config: SkyConfig) -> np.ndarray:
+    """Blocks that are not sky: empty ones, significant ones, and their surroundings as far as enough sky is left."""
+    from ..kernels.sky import grow_with_brightness
+
+    largest = 0.25 * max(empty.shape)
+    most = empty.size - _MIN_KEPT * np.count_nonzero(~empty)
+    radius = config.growRadius
+    while radius > 0.1:
+        excluded = grow_with_brightness(significance, config.threshold, radius, config.growPower, largest) | empty
+        if np.count_nonzero(excluded) <= most:
+            return excluded
+        radius *= 0.5
+    excluded = (np.abs(significance) > config.threshold) | empty
+    return empty if excluded.all() else excluded
 
 
 def _dead_level(image: np.ndarray, mask: np.ndarray, bits: np.int32) -> float:
