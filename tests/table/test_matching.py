@@ -61,7 +61,7 @@ def test_catalogs_and_pairs_of_arrays():
 
 def test_sky_distances_across_poles_and_meridian():
     pole = np.radians([[0.0, 89.9999], [180.0, 89.9999]])
-    i, j, d = match_radec(pole[:1], pole[1:], np.radians(0.001))
+    _i, _j, d = match_radec(pole[:1], pole[1:], np.radians(0.001))
     np.testing.assert_allclose(d, np.radians(0.0002), rtol=1e-6)
     _i, _j, d = match_radec((np.radians([359.9999]), [0.0]), (np.radians([0.0001]), [0.0]), np.radians(1))
     np.testing.assert_allclose(d, np.radians(0.0002), rtol=1e-6)
