@@ -134,7 +134,7 @@ def _filter(exposure: Exposure, config: FindSourcesConfig, sigma: float) -> _Fil
         there, _, _ = correlate_separable(
             (noise > 0).astype(np.float32), np.empty((0, 0), np.float32), no_flags, *2 * [square.astype(float)]
         )
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             value /= there
             variance /= there * there
         value[there < _LEAST_WEIGHT] = variance[there < _LEAST_WEIGHT] = np.nan
