@@ -98,8 +98,12 @@ class Measurement:
             return
         heavy = None
         if footprints is None:
-            heavy = catalog.footprints
-            footprints = _flatten(heavy)
+            footprints = getattr(catalog.footprints, "arrays", None)
+        if footprints is None:
+            from skysift.footprint import flatten_footprints
+
+            heavy = list(catalog.footprints)
+            footprints = flatten_footprints(heavy)
         if len(footprints.span_offset) != len(catalog) + 1:
             raise InputError(f"{len(footprints.span_offset) - 1} footprints for a catalogue of {len(catalog)} sources")
         image = np.ascontiguousarray(exposure.image.array, np.float32)
@@ -150,15 +154,6 @@ class Measurement:
         probe = Schema.source()
         plugin.fields(probe)
         return all(field.name in catalog.schema for field in probe)
-
-
-def _flatten(footprints: Any) -> FootprintArrays:
-    arrays = getattr(footprints, "arrays", None)
-    if arrays is not None:
-        return arrays
-    from skysift.footprint import flatten_footprints
-
-    return flatten_footprints(list(footprints))
 
 
 def _first_peaks(footprints: FootprintArrays) -> np.ndarray:

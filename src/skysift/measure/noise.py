@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NoiseReplacer", "NoiseReplacerConfig", "SourcePixels", "make_overlay", "source_pixels"]
 
-SAMPLE_SIZE = 1 << 20
+SAMPLE_SIZE = 1 << 18
 """Pixels, evenly spread, that suffice for the mean and scatter of an image."""
 
 

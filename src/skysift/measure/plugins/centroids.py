@@ -264,10 +264,11 @@ class PsfCentroidPlugin(Centroid):
         rows = np.flatnonzero(~failed)
         bits = batch.bitmask(self.config.badMaskPlanes)
         height, width = batch.variance.shape
-        for _ in range(self.config.maxIter):
+        for iteration in range(self.config.maxIter):
             if not rows.size:
                 break
-            stamps = batch.stamps_at(x[rows], y[rows])
+            shared = iteration == 0 and len(rows) == len(batch) and start_x is batch.position.x
+            stamps = batch.psf_stamps if shared else batch.stamps_at(x[rows], y[rows])
             size = stamps.images.shape[1]
             edge[rows] = (stamps.x0 < 0) | (stamps.y0 < 0) | (stamps.x0 + size > width) | (stamps.y0 + size > height)
             fit = psf_fit_steps(batch.overlay, batch.variance, batch.mask, bits, rows, stamps.images, stamps.x0, stamps.y0)
