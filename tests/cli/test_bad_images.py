@@ -59,8 +59,8 @@ UNREADABLE = {
     "truncated": (truncated, "truncated"),
     "html": (html, "FITS"),
     "no image": (lambda f: write(f / "empty.fits", None), "image"),
-    "one dimension": (lambda f: write(f / "line.fits", np.zeros(50, np.float32)), "2"),
-    "cube": (lambda f: write(f / "cube.fits", np.zeros((3, 20, 20), np.float32)), "2"),
+    "one dimension": (lambda f: write(f / "line.fits", np.zeros(50, np.float32)), "two-dimensional"),
+    "cube": (lambda f: write(f / "cube.fits", np.zeros((3, 20, 20), np.float32)), "two-dimensional"),
     "all NaN": (lambda f: write(f / "nan.fits", np.full((60, 60), np.nan, np.float32)), "finite"),
 }
 

@@ -24,7 +24,7 @@ def run(*args: object) -> int:
 @pytest.fixture(scope="module")
 def field(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("field") / "field.fits"
-    exposure, _ = simulate(SceneConfig(width=500, height=420, stars=250, galaxies=200, seed=4))
+    exposure, _ = simulate(SceneConfig(width=500, height=420, stars=700, galaxies=700, seed=4))
     write_exposure(exposure, path)
     return path
 
@@ -95,9 +95,9 @@ def test_same_input_same_bytes_for_any_number_of_workers(field, processed, tmp_p
     second = field.with_name("again.fits")
     second.write_bytes(field.read_bytes())
     assert run("process", field, second, "-o", tmp_path, "-j", 2, "-q", "--no-report") == 0
-    first = read_catalog(processed / "field.catalog.parquet").to_arrow()
+    first = (processed / "field.catalog.parquet").read_bytes()
     for stem in ("field", "again"):
-        assert read_catalog(tmp_path / f"{stem}.catalog.parquet").to_arrow().equals(first)
+        assert (tmp_path / f"{stem}.catalog.parquet").read_bytes() == first
 
 
 def test_detect_writes_catalogue_summary_and_regions(field, tmp_path):

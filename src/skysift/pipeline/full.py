@@ -61,7 +61,7 @@ def process(exposure: Exposure, config: ProcessConfig | None = None, *, listener
     warnings: list[str] = []
     with stages("sky"):
         sigma = None if exposure.psf is None else float(exposure.psf.sigma())
-        _, background, noise = subtract_sky(exposure, config, sigma)
+        background, noise = subtract_sky(exposure, config, sigma)
     with stages("psf"):
         stars = _learn_psf(exposure, config, noise, warnings)
     with stages("detection"):
@@ -143,7 +143,7 @@ def _remove_cosmic_rays(exposure: Exposure, config: ProcessConfig, warnings: lis
     from skysift.repair import TooManyCosmicRaysError, repair
 
     fwhm = 2.3548 * float(exposure.psf.sigma())
-    if not config.psf.doRepair or not fwhm >= config.psf.minFwhmForRepair:
+    if not config.psf.doRepair or not fwhm >= config.psf.minFwhmForRepair or not exposure.masked_image.has_variance:
         return
     try:
         repair(exposure, config.psf.repair)
