@@ -72,7 +72,7 @@ def write_products(result: ProcessResult, folder: Path, stem: str, *, exposure: 
     paths = [folder / f"{stem}.catalog.parquet", folder / f"{stem}.summary.json"]
     if exposure:
         paths.insert(0, folder / f"{stem}.exposure.fits")
-        write_exposure(result.exposure, paths[0], background=result.background)
+        write_exposure(result.exposure, paths[0], background=result.background.image())
     write_catalog(result.catalog, paths[-2])
     write_summary(result, paths[-1])
     return paths

@@ -49,7 +49,7 @@ def detect(exposure: Exposure, config: DetectConfig | None = None, *, listener: 
     stages = Stages(listener)
     with stages("sky"):
         sigma = None if exposure.psf is None else float(exposure.psf.sigma())
-        _, background, noise = subtract_sky(exposure, config, sigma)
+        background, noise = subtract_sky(exposure, config, sigma)
     if exposure.psf is None:
         with stages("seeing"):
             from skysift.characterize.seeing import estimate_seeing

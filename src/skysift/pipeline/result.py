@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skysift.image import Exposure, Image
+    from skysift.background import Background
+    from skysift.image import Exposure
     from skysift.table import SourceCatalog
 
 __all__ = ["ProcessResult", "Stages"]
@@ -24,7 +25,7 @@ class ProcessResult:
     exposure
         The image with its background subtracted, mask, variance, PSF and aperture corrections.
     background
-        The background that was subtracted, counts per pixel, on the exposure's box.
+        Model of the background that was subtracted; its `image()` is the background of each pixel, counts.
     catalog
         One row per source; blends are split.
     summary
@@ -36,7 +37,7 @@ class ProcessResult:
     """
 
     exposure: Exposure
-    background: Image
+    background: Background
     catalog: SourceCatalog
     summary: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from skysift.background import Background
     from skysift.footprint import FootprintSet
-    from skysift.image import Exposure, Image
+    from skysift.image import Exposure
     from skysift.pipeline.config import DetectConfig
     from skysift.table import Schema, SourceCatalog
 
@@ -41,7 +41,7 @@ def fitted_to(exposure: Exposure, config: ConfigT) -> ConfigT:
     return config
 
 
-def subtract_sky(exposure: Exposure, config: DetectConfig, psf_sigma: float | None = None) -> tuple[Background, Image, float]:
+def subtract_sky(exposure: Exposure, config: DetectConfig, psf_sigma: float | None = None) -> tuple[Background, float]:
     """Estimate the sky and subtract it from the image, in place.
 
     Parameters
@@ -57,19 +57,16 @@ def subtract_sky(exposure: Exposure, config: DetectConfig, psf_sigma: float | No
     -------
     sky
         The model.
-    image
-        Its pixels, float32, counts.
     noise
         Typical standard deviation of the sky, counts.
     """
     from skysift.background import estimate_sky
 
     sky = estimate_sky(exposure.masked_image, psf_sigma, config.sky)
-    image = sky.image()
-    exposure.image.array[...] -= image.array
-    noise = sky.rms
+    sky.subtract_from(exposure.image)
+    noise = np.asarray(sky.rms)
     noise = noise[np.isfinite(noise) & (noise > 0)]
-    return sky, image, float(np.median(noise)) if noise.size else math.nan
+    return sky, float(np.median(noise)) if noise.size else math.nan
 
 
 def mark_detected(exposure: Exposure, footprints: FootprintSet) -> None:
@@ -109,7 +106,7 @@ def add_positions(exposure: Exposure, catalog: SourceCatalog) -> None:
         catalog["ra"], catalog["dec"] = np.degrees(ra), np.degrees(dec)
 
 
-def summarize(exposure: Exposure, background: Image, noise: float, catalog: SourceCatalog) -> dict[str, Any]:
+def summarize(exposure: Exposure, background: Background, noise: float, catalog: SourceCatalog) -> dict[str, Any]:
     """Collect the figures of the summary that every command has.
 
     Parameters
@@ -146,7 +143,7 @@ def summarize(exposure: Exposure, background: Image, noise: float, catalog: Sour
             "saturated": _count(catalog, "base_PixelFlags_flag_saturatedCenter"),
         },
         "background": {
-            "mean": _finite(float(np.mean(background.array[::16, ::16], dtype=np.float64))),
+            "mean": _finite(float(np.nanmean(background.values))),
             "noise": _finite(noise),
         },
         "psf": {},

@@ -169,7 +169,7 @@ def psf_figure(exposure: Exposure, catalog: SourceCatalog) -> Figure | None:
 
 
 def residual_figure(exposure: Exposure, catalog: SourceCatalog, most: int = 9) -> Figure | None:
-    """Reserved stars (or the used ones when none was reserved): data, model and residual of the brightest, and the mean residual of all."""
+    """Reserved stars (or the used ones when none was reserved): data, model and residual of the brightest, and the median residual of all."""
     psf = exposure.psf
     if psf is None:
         return None
@@ -203,9 +203,9 @@ def residual_figure(exposure: Exposure, catalog: SourceCatalog, most: int = 9) -
     shown = min(most, len(data))
     figure = Figure(figsize=(1.6 * (shown + 1) + 1, 5.4), layout="constrained")
     axes = figure.subplots(3, shown + 1, squeeze=False)
-    mean_data, mean_model = np.mean(data, axis=0), np.mean(model, axis=0)
-    top = mean_model.max()
-    columns = [(mean_data, mean_model)] + list(zip(data, model))[:shown]
+    middle_data, middle_model = np.median(data, axis=0), np.median(model, axis=0)
+    top = middle_model.max()
+    columns = [(middle_data, middle_model)] + list(zip(data, model))[:shown]
     for column, (d, m) in enumerate(columns):
         for row, picture in enumerate((d, m, d - m)):
             span = (-0.02 * top, top) if row < 2 else (-0.03 * top, 0.03 * top)
@@ -213,7 +213,7 @@ def residual_figure(exposure: Exposure, catalog: SourceCatalog, most: int = 9) -
             drawn = axes[row, column].imshow(picture, origin="lower", cmap=cmap, vmin=span[0], vmax=span[1])
             axes[row, column].set_xticks([])
             axes[row, column].set_yticks([])
-        axes[0, column].set_title("mean of all" if column == 0 else f"star {column}", fontsize="small")
+        axes[0, column].set_title("median of all" if column == 0 else f"star {column}", fontsize="small")
     for row, label in enumerate(("data", "model", "data - model")):
         axes[row, 0].set_ylabel(label)
     figure.colorbar(drawn, ax=list(axes[2]), shrink=0.8, label="per star flux")

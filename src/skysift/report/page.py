@@ -63,7 +63,7 @@ def _figures(result: ProcessResult, truth: Mapping[str, np.ndarray] | None) -> I
     yield (
         "Background",
         "Left: the model that was subtracted. Right: all pixels after subtraction; the left half should follow the Gaussian.",
-        figures.background_figure(result.background, exposure.image),
+        figures.background_figure(result.background.image(), exposure.image),
     )
     yield (
         "PSF across the field",
