@@ -270,10 +270,10 @@ def run_images(
             with ProcessPoolExecutor(min(workers, len(images)), mp_context=multiprocessing.get_context("spawn")) as pool:
                 futures = {pool.submit(work, **job): image for image, job in zip(images, jobs)}
                 for future in as_completed(futures):
-                    error = future.exception()
-                    if error is not None and debug:
-                        raise error
-                    finish(futures[future], error if error is not None else future.result())
+                    failure = future.exception()
+                    if failure is not None and debug:
+                        raise failure
+                    finish(futures[future], failure if failure is not None else future.result())
     failed = [code for code in codes if code]
     if not failed:
         return 0

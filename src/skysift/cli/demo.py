@@ -25,6 +25,7 @@ def command(output: Path, visits: int, size: int, seed: int) -> None:
       skysift demo -o night --visits 2 --seed 7
     """
     from dataclasses import asdict
+    from functools import partial
 
     from skysift.cli.common import Reporter
     from skysift.io import read_exposure, write_catalog, write_exposure
@@ -44,7 +45,7 @@ def command(output: Path, visits: int, size: int, seed: int) -> None:
             write_exposure(exposure, output / f"{name}.fits")
             columns = {column: (values, *TRUTH_COLUMNS[column]) for column, values in truth.items()}
             write_catalog(catalog_from_columns(columns, asdict(config)), output / f"{name}.truth.parquet")
-            result = process(read_exposure(output / f"{name}.fits"), listener=lambda stage, name=name: reporter.stage(name, stage))
+            result = process(read_exposure(output / f"{name}.fits"), listener=partial(reporter.stage, name))
             reporter.stage(name, "writing")
             write_products(result, output, name)
             results[name], truths[name] = result, truth

@@ -226,4 +226,4 @@ def draw_footprints(axes: Axes, footprints: Iterable[Footprint], *, colour: str 
         edge_y = j + box.min_y - 0.5
         segments.append(np.stack([np.column_stack([i + box.min_x - 0.5, edge_y]), np.column_stack([i + box.min_x + 0.5, edge_y])], axis=1))
     if segments:
-        axes.add_collection(LineCollection(np.concatenate(segments), colors=colour, linewidths=0.6))
+        axes.add_collection(LineCollection(list(np.concatenate(segments)), colors=colour, linewidths=0.6))

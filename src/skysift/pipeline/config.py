@@ -42,14 +42,14 @@ class PsfConfig(pexConfig.Config):
     """How `skysift process` learns the PSF."""
 
     doRepair = pexConfig.Field[bool](doc="Find cosmic rays and interpolate over them.", dtype=bool, default=True)
-    minFwhmForRepair = pexConfig.RangeField[float](
+    minFwhmForRepair = pexConfig.RangeField(
         doc="Cosmic rays are looked for where stars are at least this wide (FWHM, pixels): sharper stars look like cosmic rays themselves.",
         dtype=float,
         default=2.6,
         min=0.0,
     )
     repair = pexConfig.ConfigField[RepairConfig](doc="Cosmic rays.", dtype=RepairConfig)
-    minSignalToNoise = pexConfig.RangeField[float](
+    minSignalToNoise = pexConfig.RangeField(
         doc="Sources of a lower signal-to-noise ratio in the filtered image are not looked at.", dtype=float, default=15.0, min=0.0
     )
     measurement = pexConfig.ConfigField[MeasurementConfig](doc="What is measured of the stars' candidates.", dtype=MeasurementConfig)

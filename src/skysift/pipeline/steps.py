@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,7 +37,7 @@ def fitted_to(exposure: Exposure, config: ConfigT) -> ConfigT:
     """
     if exposure.wcs is not None or "base_SkyCoord" not in config.measurement.plugins.names:
         return config
-    config = config.copy()
+    config = copy.deepcopy(config)
     config.measurement.plugins.names.discard("base_SkyCoord")
     return config
 

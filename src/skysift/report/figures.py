@@ -118,7 +118,7 @@ def background_figure(background: Image, residual: Image) -> Figure:
         low, middle, high = np.percentile(values, [25, 50, 75])
         noise = max(0.7413 * (high - low), 1e-12)
         bins = np.linspace(-6, 10, 161)
-        left.hist((values - middle) / noise, bins=bins, density=True, histtype="step", color="k")
+        left.hist((values - middle) / noise, bins=list(bins), density=True, histtype="step", color="k")
         left.plot(bins, np.exp(-0.5 * bins**2) / np.sqrt(2 * np.pi), color="#d62728", lw=1, label="Gaussian")
         left.set_yscale("log")
         left.set_ylim(1e-5, 1.0)
@@ -266,7 +266,7 @@ def counts_figure(exposure: Exposure, catalog: SourceCatalog) -> Figure | None:
     if finite.size == 0:
         return None
     figure, (counts, depth) = _figure(14, 4.5, 2)
-    counts.hist(finite, bins=np.arange(np.floor(finite.min()), np.ceil(finite.max()) + 0.25, 0.25), histtype="step", color="k")
+    counts.hist(finite, bins=list(np.arange(np.floor(finite.min()), np.ceil(finite.max()) + 0.25, 0.25)), histtype="step", color="k")
     counts.set_yscale("log")
     counts.set_xlabel(label)
     counts.set_ylabel("sources per 0.25 mag")
@@ -339,7 +339,7 @@ def pull_figure(result: ProcessResult, truth: Mapping[str, np.ndarray]) -> Figur
         values = values[clean & np.isfinite(values)]
         if values.size:
             width = 1.4826 * np.median(np.abs(values - np.median(values)))
-            axes.hist(values, bins=bins, density=True, histtype="step", color="k")
+            axes.hist(values, bins=list(bins), density=True, histtype="step", color="k")
             axes.set_title(f"{values.size} stars: median {np.median(values):+.2f}, width {width:.2f}")
         axes.plot(bins, gauss, color="#d62728", lw=1)
         axes.set_xlabel(label)

@@ -219,7 +219,7 @@ class SourceCatalog:
         return self._footprints
 
     @footprints.setter
-    def footprints(self, footprints: Sequence[Any]) -> None:
+    def footprints(self, footprints: Any) -> None:
         if len(footprints) != self._n:
             raise InputError(f"{len(footprints)} footprints for a catalogue of {self._n} rows")
         self._footprints = footprints
