@@ -33,9 +33,10 @@ _NEAREST = 1.375
 
 @dataclass(frozen=True)
 class _Filtered:
-    """The filtered image in a frame of half a kernel; all positions below count from the frame's corner."""
+    """The image before (`pixels`, its variance `noise`) and after the filter, in a frame of half a kernel; positions count from its corner."""
 
     pixels: np.ndarray
+    noise: np.ndarray
     value: np.ndarray
     variance: np.ndarray
     frame: int
@@ -140,7 +141,7 @@ def _filter(exposure: Exposure, config: FindSourcesConfig, sigma: float) -> _Fil
         value[there < _LEAST_WEIGHT] = variance[there < _LEAST_WEIGHT] = np.nan
         rows, columns, missing = (rows > 0).astype(np.float32), (columns > 0).astype(np.float32), missing[:0]
     normalize_filtered(value, variance, rows, columns, missing, square, _LEAST_WEIGHT)
-    return _Filtered(pixels, value, variance, half, sigma)
+    return _Filtered(pixels, noise, value, variance, half, sigma)
 
 
 def _frame_weight(size: int, square: np.ndarray) -> np.ndarray:
@@ -215,6 +216,7 @@ def _with_hidden(filtered: _Filtered, sources: _Sources, config: FindSourcesConf
     hidden = find_hidden(
         filtered.value,
         filtered.variance,
+        filtered.noise,
         sources.fx,
         sources.fy,
         sources.significance,

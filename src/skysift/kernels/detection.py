@@ -390,7 +390,18 @@ def _cubic(image, x, y):
 
 
 @njit(cache=True, nogil=True)
-def _beside(filtered, variance, cx, cy, significance, sigma, threshold, asymmetry, found):
+def _is_complete(noise, x, y, half):
+    """Whether no pixel of a box is missing."""
+    height, width = noise.shape
+    for j in range(max(y - half, 0), min(y + half, height - 1) + 1):
+        for k in range(max(x - half, 0), min(x + half, width - 1) + 1):
+            if noise[j, k] == 0:
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _beside(filtered, variance, noise_there, cx, cy, significance, sigma, threshold, asymmetry, found):
     """Position and excess of the sources beside one bright source; see `find_hidden`."""
     height, width = filtered.shape
     closest = (1.375 * sigma) ** 2
@@ -436,6 +447,11 @@ def _beside(filtered, variance, cx, cy, significance, sigma, threshold, asymmetr
                 continue
             if excess[j, k + 1] >= e or excess[j + 1, k - 1] >= e or excess[j + 1, k] >= e or excess[j + 1, k + 1] >= e:
                 continue
+            # The filter distorts the image where pixels are missing, and so makes it unlike its mirror image.
+            mx, my = int(np.floor(2 * cx - x0 - k + 0.5)), int(np.floor(2 * cy - y0 - j + 0.5))
+            half = int(3 * sigma)
+            if not (_is_complete(noise_there, x0 + k, y0 + j, half) and _is_complete(noise_there, mx, my, half)):
+                continue
             found[n, 0] = x0 + k + 0.5 * (excess[j, k + 1] - excess[j, k - 1]) / (2 * e - excess[j, k + 1] - excess[j, k - 1])
             found[n, 1] = y0 + j + 0.5 * (excess[j + 1, k] - excess[j - 1, k]) / (2 * e - excess[j + 1, k] - excess[j - 1, k])
             found[n, 2] = e / np.sqrt(variance[y0 + j, x0 + k])
@@ -446,7 +462,7 @@ def _beside(filtered, variance, cx, cy, significance, sigma, threshold, asymmetr
 
 
 @njit(cache=True, nogil=True)
-def find_hidden(filtered, variance, fx, fy, significance, sigma, threshold, asymmetry):
+def find_hidden(filtered, variance, noise, fx, fy, significance, sigma, threshold, asymmetry):
     """Find sources that make no peak of their own beside a brighter one: what is left of it when its mirror image is subtracted.
 
     The mirror image about the centre of the bright source is a model of it that holds for every star and every regular galaxy. What is left
@@ -456,6 +472,8 @@ def find_hidden(filtered, variance, fx, fy, significance, sigma, threshold, asym
     ----------
     filtered, variance : float32[:, ::1]
         Filtered image and its variance.
+    noise : float32[:, ::1]
+        Variance of the image before it was filtered, 0 in missing pixels.
     fx, fy, significance : float64[::1]
         Position and significance of the bright sources.
     sigma : float
@@ -474,7 +492,7 @@ def find_hidden(filtered, variance, fx, fy, significance, sigma, threshold, asym
     beside = np.empty((64, 3))
     n = 0
     for i in range(fx.size):
-        count = _beside(filtered, variance, fx[i], fy[i], significance[i], sigma, threshold, asymmetry, beside)
+        count = _beside(filtered, variance, noise, fx[i], fy[i], significance[i], sigma, threshold, asymmetry, beside)
         if n + count > found.shape[0]:
             larger = np.empty((2 * (n + count), 4))
             larger[:n] = found[:n]
