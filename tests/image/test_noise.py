@@ -52,6 +52,16 @@ def test_gradients_and_sources_do_not_count():
     assert ratio(estimate_variance(image), 100.0) == pytest.approx(1.0, abs=0.06)
 
 
+def test_sources_everywhere():
+    from scipy.ndimage import gaussian_filter
+
+    rng = np.random.default_rng(5)
+    stars = np.zeros((512, 512))
+    np.add.at(stars, (rng.integers(0, 512, 12_000), rng.integers(0, 512, 12_000)), rng.pareto(1.0, 12_000) * 300)
+    image = noise((512, 512)) + gaussian_filter(stars, 1.0)
+    assert ratio(estimate_variance(image), 100.0) == pytest.approx(1.2, abs=0.2)
+
+
 def test_light_above_the_sky_adds_its_noise():
     image = noise((512, 512))
     image[200:204, 200:204] += 5000.0
@@ -107,9 +117,10 @@ def test_cells_are_what_numpy_says():
 
     image = noise((100, 130))
     cells = noise_cells(image, np.empty((0, 0), dtype=bool), 64, 3, 8)
-    assert cells.shape == (3, 2, 3)
+    assert cells.shape == (4, 2, 3)
     block = image[0:64:3, 64:128]
     assert cells[0, 0, 1] == pytest.approx(np.median(block))
+    assert cells[3, 0, 1] == pytest.approx(np.diff(np.quantile(block, [0.02275013, 0.15865525]))[0], rel=1e-5)
     near = block[:, :] - 0.5 * (image[0:64:3, 63:127] + image[0:64:3, 65:129])
     far = image[0:64:3, 64:122] - 0.5 * (image[0:64:3, 56:114] + image[0:64:3, 72:130])
     assert cells[2, 0, 1] == pytest.approx(clipped_stats(near)[1] / math.sqrt(1.5), rel=1e-5)

@@ -21,6 +21,8 @@ from skysift.io import header
         ({"GAIN": 0.0, "EGAIN": 3.0}, 3.0),
         ({"GAIN": "high"}, None),
         ({"GAIN": True}, None),
+        ({"GAIN": 2.5, "BUNIT": "ADU"}, 2.5),
+        ({"GAIN": 2.5, "BUNIT": "MJy/sr"}, None),
         ({"GAIN": "NaN"}, None),
         ({}, None),
     ],

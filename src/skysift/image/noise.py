@@ -13,6 +13,7 @@ _CELL = 128
 _ROWS_PER_CELL = 10
 _LAG = 8
 _CLIPPED_VARIANCE = 0.970
+_CROWDED = 1.4
 _LEFT_OUT = ("BAD", "SAT", "CR", "INTRP", "EDGE", "NO_DATA", "SUSPECT", "VIGNETTED", "STREAK")
 
 
@@ -21,7 +22,8 @@ def estimate_variance(image: Any, mask: Any = None, gain: float | None = None, r
 
     The scatter is measured in cells of 128 pixels from second differences along rows, which see no smooth structure: over 8 pixels, where noise is
     independent but sources add, and over one, which sees little of the sources but not all of correlated noise. The cells with the least structure tell how
-    the two compare; in each cell the lower one counts, on that scale. The result is smoothed by the median of 3 x 3 cells and interpolated.
+    the two compare; in each cell the lower one counts, on that scale. Where sources leave no room between them, the lower side of the pixels' distribution
+    counts instead. The result is smoothed by the median of 3 x 3 cells and interpolated.
 
     Parameters
     ----------
@@ -54,10 +56,10 @@ def estimate_variance(image: Any, mask: Any = None, gain: float | None = None, r
 
     cell = min(_CELL, max(pixels.shape))
     step = max(1, cell // _ROWS_PER_CELL) if min(pixels.shape) > 2 * _CELL else 1
-    sky, scatter, white = noise_cells(
+    sky, scatter, white, lower = noise_cells(
         pixels, _usable(mask, hidden, pixels.shape), cell, step, min(_LAG, max((pixels.shape[1] - 1) // 2, 1))
     )
-    variance = _structure_free(scatter, white, math.sqrt(step) / cell) ** 2 / _CLIPPED_VARIANCE
+    variance = _structure_free(scatter, white, lower, math.sqrt(step) / cell) ** 2 / _CLIPPED_VARIANCE
     level = _smoothed(sky)
     inverse_gain = 1.0 / gain if gain is not None and 0.0 < gain < math.inf else 0.0
     if inverse_gain > 0.0:
@@ -88,10 +90,13 @@ def _usable(mask: Any, hidden: np.ndarray | None, shape: tuple[int, ...]) -> np.
     return usable
 
 
-def _structure_free(scatter: np.ndarray, white: np.ndarray, uncertainty: float) -> np.ndarray:
-    """Standard deviation of the noise in each cell, NaN where there is none to see; `uncertainty` is that of the ratio of the two in a cell."""
+def _structure_free(scatter: np.ndarray, white: np.ndarray, lower: np.ndarray, uncertainty: float) -> np.ndarray:
+    """Standard deviation of the noise in each cell, NaN where there is none to see; `uncertainty` is that of the ratio of the first two in a cell."""
     scatter = np.where(scatter > 0.0, scatter, np.nan)
     white = np.where(white > 0.0, white, np.nan)
+    # Where sources are everywhere, pixels 8 apart differ by far more than their noise, and the faintest pixels show how much more.
+    crowded = (scatter > _CROWDED * white) & (lower < scatter / _CROWDED) & (lower > 0.0)
+    scatter = np.where(crowded, lower, scatter)
     ratio = scatter / white
     if not np.isfinite(ratio).any():
         return scatter

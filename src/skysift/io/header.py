@@ -43,6 +43,7 @@ _NJY_PER_UNIT = {
     "maggy": 3.631e12,
     "maggies": 3.631e12,
 }
+_NOT_COUNTS = re.compile(r"jy|magg|nmgy|erg|\bW\b|watt", re.IGNORECASE)
 _BAND = re.compile(r"^(?:HSC-|W-[SJ]-)?([ugrizyUBVRIZYJHK]|Ks|VR)(?=$|[^A-Za-z])")
 _STRUCTURE = re.compile(
     r"^(SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|GROUPS|BSCALE|BZERO|BLANK|CHECKSUM|DATASUM|ZHECKSUM|ZDATASUM|EXTNAME|EXTVER"
@@ -112,7 +113,9 @@ def _mean_of_amplifiers(header: Mapping[str, Any], stem: str) -> float | None:
 
 
 def gain(header: Mapping[str, Any]) -> float | None:
-    """Give electrons per count: GAIN and its synonyms, or the mean of the amplifiers (GAINA, GAINB)."""
+    """Give electrons per count: GAIN and its synonyms, or the mean of the amplifiers (GAINA, GAINB); None for images that BUNIT says are not in counts."""
+    if _NOT_COUNTS.search(str(header.get("BUNIT") or "")):
+        return None
     return _positive(header, _GAIN_KEYS) or _mean_of_amplifiers(header, "GAIN")
 
 

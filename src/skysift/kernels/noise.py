@@ -11,6 +11,9 @@ from skysift.kernels.clip import clip_moments, select_quantile
 
 __all__ = ["noise_cells", "spread_variance"]
 
+ONE_SIGMA_BELOW = 0.15865525393145707
+TWO_SIGMA_BELOW = 0.02275013194817921
+
 
 @njit(cache=True, nogil=True)
 def noise_cells(image, usable, cell, step, lag):
@@ -32,12 +35,13 @@ def noise_cells(image, usable, cell, step, lag):
     Returns
     -------
     numpy.ndarray
-        float64 (3, ny, nx): median; clipped standard deviation of ``(a[x] - (a[x-k] + a[x+k]) / 2) / sqrt(1.5)`` with k the `lag`, and with k = 1.
+        float64 (4, ny, nx): median; clipped standard deviation of ``(a[x] - (a[x-k] + a[x+k]) / 2) / sqrt(1.5)`` with k the `lag`, and with k = 1;
+        difference of the quantiles one and two standard deviations below the median of a Gaussian.
         NaN in cells with fewer than 8 pixels to use. Pixels that equal all four neighbours are not used: they are filled in, not measured.
     """
     height, width = image.shape
     ny, nx = (height + cell - 1) // cell, (width + cell - 1) // cell
-    result = np.full((3, ny, nx), np.nan)
+    result = np.full((4, ny, nx), np.nan)
     room = ((cell + step - 1) // step) * cell
     sample = np.empty((3, room), dtype=np.float32)
     work = np.empty((3, room), dtype=np.float32)
@@ -67,7 +71,10 @@ def noise_cells(image, usable, cell, step, lag):
                             sample[which, count[which]] = difference
                             count[which] += 1
             if count[0] >= 8:
-                result[0, j, i] = select_quantile(sample[0], count[0], 0.5, 0)[0]
+                second, rank = select_quantile(sample[0], count[0], TWO_SIGMA_BELOW, 0)
+                first, rank = select_quantile(sample[0], count[0], ONE_SIGMA_BELOW, rank)
+                result[0, j, i] = select_quantile(sample[0], count[0], 0.5, rank)[0]
+                result[3, j, i] = first - second
             for which in (1, 2):
                 if count[which] >= 8:
                     _, variance, _, _, _ = clip_moments(sample[which], none, work, count[which], 3.0, 3)
