@@ -311,6 +311,10 @@ def test_unusual_arrays(make_scene):
     second = scene.catalog()
     measure(exposure, second, None, scene.footprints)
     np.testing.assert_array_equal(first["base_PsfFlux_instFlux"], second["base_PsfFlux_instFlux"])
+    for plane in (exposure.image, exposure.variance, exposure.mask):
+        plane.array.flags.writeable = False
+    measure(exposure, second, None, scene.footprints)
+    np.testing.assert_array_equal(first["base_PsfFlux_instFlux"], second["base_PsfFlux_instFlux"])
     cutout = scene.exposure[scene.exposure.bbox.grown(-5)]
     third = scene.catalog()
     measure(cutout, third, None, scene.footprints)

@@ -106,9 +106,10 @@ class Measurement:
             footprints = flatten_footprints(heavy)
         if len(footprints.span_offset) != len(catalog) + 1:
             raise InputError(f"{len(footprints.span_offset) - 1} footprints for a catalogue of {len(catalog)} sources")
-        image = np.ascontiguousarray(exposure.image.array, np.float32)
-        variance = np.ascontiguousarray(exposure.variance.array, np.float32)
-        mask = np.ascontiguousarray(exposure.mask.array, np.int32)
+        # Read-only arrays would make the kernels compile anew.
+        image = np.require(exposure.image.array, np.float32, ["C", "W"])
+        variance = np.require(exposure.variance.array, np.float32, ["C", "W"])
+        mask = np.require(exposure.mask.array, np.int32, ["C", "W"])
         pixels = source_pixels(image, exposure.xy0.x, exposure.xy0.y, footprints, *_families(catalog, heavy))
         seed = exposure.id if exposure_id is None else exposure_id
         clean = None

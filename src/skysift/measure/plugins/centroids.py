@@ -131,7 +131,7 @@ class SdssCentroidPlugin(Centroid):
 
         x, y = self.start(batch)
         negative = batch["is_negative"] if "is_negative" in batch.catalog.schema else np.zeros(len(batch), np.bool_)
-        kernels = np.ascontiguousarray(batch.psf_kernels, np.float64)
+        kernels = np.require(batch.psf_kernels, np.float64, ["C", "W"])
         broken = ~np.isfinite(kernels.sum(axis=(1, 2)) + batch.psf_sigma)
         batch.invalid_psf |= broken
         config = self.config
