@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skysift.tasks.apcorr import MeasureApCorrTask, NormalizedCalibrationFluxTask
-    from skysift.tasks.background import SubtractBackgroundTask
+    from skysift.tasks.background import ScaleVarianceTask, SubtractBackgroundTask
     from skysift.tasks.characterize import CharacterizeImageTask, MeasurePsfTask
     from skysift.tasks.detection import SkyObjectsTask, SourceDetectionTask
     from skysift.tasks.measurement import (
@@ -32,6 +32,7 @@ _HOMES = {
     "MeasurePsfTask": "characterize",
     "NormalizedCalibrationFluxTask": "apcorr",
     "RepairTask": "repair",
+    "ScaleVarianceTask": "background",
     "SingleFrameMeasurementConfig": "measurement",
     "SingleFrameMeasurementTask": "measurement",
     "SkyObjectsTask": "detection",
@@ -49,6 +50,7 @@ __all__ = [
     "MeasurePsfTask",
     "NormalizedCalibrationFluxTask",
     "RepairTask",
+    "ScaleVarianceTask",
     "SingleFrameMeasurementConfig",
     "SingleFrameMeasurementTask",
     "SkyObjectsTask",

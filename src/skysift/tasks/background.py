@@ -1,4 +1,4 @@
-"""Background subtraction as a Task: SubtractBackgroundTask."""
+"""The background and the noise about it as Tasks: SubtractBackgroundTask and ScaleVarianceTask."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from lsst.pipe.base import Struct, Task
 
 from skysift.background import fit_background, subtract_background
 from skysift.background.config import BackgroundConfig
+from skysift.background.scale_variance import ScaleVarianceConfig, scale_variance, variance_scales
 from skysift.errors import InputError
 
 if TYPE_CHECKING:
     from skysift.background import Background, BackgroundList
     from skysift.image import Exposure, Image, MaskedImage
 
-__all__ = ["SubtractBackgroundTask"]
+__all__ = ["ScaleVarianceTask", "SubtractBackgroundTask"]
 
 
 class SubtractBackgroundTask(Task):
@@ -89,3 +90,44 @@ class SubtractBackgroundTask(Task):
         if len(keys) != 2:
             raise InputError(f"statsKeys has {len(keys)} names; expected two, for the mean and the variance")
         return keys[0], keys[1]
+
+
+class ScaleVarianceTask(Task):
+    """Scale the variance plane so that it matches the scatter of the pixels.
+
+    Notes
+    -----
+    The LSST task is `lsst.pipe.tasks.ScaleVarianceTask`.
+    """
+
+    ConfigClass: ClassVar[type] = ScaleVarianceConfig
+    _DefaultName: ClassVar[str] = "scaleVariance"
+
+    config: ScaleVarianceConfig
+
+    def run(self, maskedImage: MaskedImage) -> float:
+        """Scale the variance in place; see `skysift.background.scale_variance.scale_variance`.
+
+        Parameters
+        ----------
+        maskedImage
+            The image; its variance plane is changed.
+
+        Returns
+        -------
+        factor
+            What the variance was multiplied by.
+
+        Raises
+        ------
+        ExceedsMaxVarianceScaleError
+            When the factor exceeds ``config.limit``.
+        """
+        factor = scale_variance(maskedImage, self.config)
+        self.log.info("Scaled the variance by %g", factor)
+        return factor
+
+    def computeScaleFactors(self, maskedImage: MaskedImage) -> Struct:
+        """Compute the factors without scaling: `pixelFactor` and `imageFactor`."""
+        scales = variance_scales(maskedImage, self.config)
+        return Struct(pixelFactor=scales.pixel, imageFactor=scales.image)
