@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 __all__ = ["estimate_seeing"]
 
 _HALF = 15
+_TRIALS = ((1.0, (100.0, 30.0, 10.0)), (2.5, (7.0,)))
+"""Smoothing (pixels) and thresholds (sigmas) by which sources are looked for, from sharp and bright to blurred and faint."""
+_ENOUGH = 60
+_MANY = 20
+_FEWEST = 3
 _BAD = ("BAD", "SAT", "NO_DATA", "CR", "EDGE")
 
 
@@ -38,39 +44,46 @@ def estimate_seeing(masked_image: MaskedImage, noise: float, *, most: int = 600,
     """
     from skysift.kernels.convolve import separable_gaussian
     from skysift.kernels.photometry import local_maxima
-    from skysift.kernels.psf import measure_shapes
 
     image = np.ascontiguousarray(masked_image.image.array, np.float32)
-    height, width = image.shape
-    if min(height, width) < 2 * _HALF + 1 or not noise > 0:
+    if min(image.shape) < 2 * _HALF + 1 or not noise > 0:
         return default
     bits = masked_image.mask.bitmask(*_BAD, ignore_missing=True)
     bad = (masked_image.mask.array & bits) != 0
-    smoothed = separable_gaussian(np.where(bad, np.float32(0), np.nan_to_num(image)), None, None, 1.0, 3)[0]
-    # The noise of the smoothed image is 1 / (2 sqrt(pi)) of that of a pixel.
-    for threshold in (100.0, 30.0, 10.0):
-        x, y = local_maxima(smoothed, threshold * noise * 0.28, _HALF)
-        if x.size >= 60:
-            break
-    if x.size == 0:
-        return default
-    order = np.argsort(-smoothed[y, x], kind="stable")[:most]
-    x, y = x[order], y[order]
+    clean = np.where(bad, np.float32(0), np.nan_to_num(image))
+    for smoothing, thresholds in _TRIALS:
+        smoothed = separable_gaussian(clean, None, None, smoothing, math.ceil(3 * smoothing))[0]
+        for threshold in thresholds:
+            x, y = local_maxima(smoothed, threshold * noise / (2.0 * math.sqrt(math.pi) * smoothing), _HALF)
+            if x.size >= _ENOUGH:
+                break
+        brightest = np.argsort(-smoothed[y, x], kind="stable")[:most]
+        sizes = _sizes(image, bad, x[brightest], y[brightest])
+        if sizes.size >= _MANY:
+            return _half_sample_mode(sizes)
+        if sizes.size >= _FEWEST:
+            # The most common of few sizes may be that of a galaxy; stars are still among the smallest.
+            return float(np.quantile(sizes, 0.25))
+    return default
+
+
+def _sizes(image: np.ndarray, bad: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Sorted determinant radii of the sources at some pixels."""
+    from skysift.kernels.psf import measure_shapes
+
     g = np.arange(-_HALF, _HALF + 1)
     cut = (y[:, None] + g)[:, :, None], (x[:, None] + g)[:, None, :]
     core = np.arange(_HALF - 3, _HALF + 4)
-    clean = ~bad[cut][:, core][:, :, core].any(axis=(1, 2)) & np.isfinite(image[cut]).all(axis=(1, 2))
-    if not clean.any():
-        return default
-    stamps = image[cut][clean]
+    usable = ~bad[cut][:, core][:, :, core].any(axis=(1, 2)) & np.isfinite(image[cut]).all(axis=(1, 2))
+    stamps = image[cut][usable]
     shapes = np.full((len(stamps), 3), np.nan)
-    measure_shapes(stamps, shapes)
+    if len(stamps):
+        measure_shapes(stamps, shapes)
     # The moments are about the middle of the brightest pixel, on average 1/12 pixel^2 from the centre of the star in each direction.
     ixx, iyy = shapes[:, 0] - 1.0 / 12.0, shapes[:, 1] - 1.0 / 12.0
     with np.errstate(invalid="ignore"):
-        sigma = (ixx * iyy - shapes[:, 2] ** 2) ** 0.25
-    sigma = np.sort(sigma[np.isfinite(sigma) & (sigma > 0.4) & (sigma < 0.5 * _HALF)])
-    return _half_sample_mode(sigma) if sigma.size >= 3 else default
+        sigma = np.where(ixx > 0, ixx * iyy - shapes[:, 2] ** 2, np.nan) ** 0.25
+    return np.sort(sigma[(sigma > 0.4) & (sigma < 0.5 * _HALF)])
 
 
 def _half_sample_mode(values: np.ndarray) -> float:

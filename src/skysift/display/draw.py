@@ -160,7 +160,7 @@ def draw_sources(axes: Axes, catalog: SourceCatalog, *, colour: str = "#ff5050",
     scale
         Semi-axes in units of the moments' sigma.
     least
-        Smallest semi-axis, pixels; also the radius of sources without a shape.
+        Smallest semi-axis, pixels; also the radius of sources without a shape, or with a flagged one.
     """
     from matplotlib.collections import EllipseCollection
 
@@ -173,6 +173,8 @@ def draw_sources(axes: Axes, catalog: SourceCatalog, *, colour: str = "#ff5050",
         ixy = np.zeros(len(catalog))
     else:
         ixx, iyy, ixy = (np.asarray(catalog[f"{shape}_{m}"]) for m in ("xx", "yy", "xy"))
+        if f"{shape}_flag" in catalog.schema:
+            ixx, iyy, ixy = (np.where(catalog[f"{shape}_flag"], np.nan, m) for m in (ixx, iyy, ixy))
     half, difference = 0.5 * (ixx + iyy), np.hypot(0.5 * (ixx - iyy), ixy)
     with np.errstate(invalid="ignore"):
         a = np.sqrt(half + difference) * scale

@@ -49,10 +49,10 @@ def process(exposure: Exposure, config: ProcessConfig | None = None, *, listener
     TooManyMaskedPixelsError
         If no pixel can be used.
     """
-    from skysift.detection import find_sources
     from skysift.measure import Measurement, apply_ap_corr, calculate
     from skysift.pipeline.config import ProcessConfig
     from skysift.pipeline.overrides import configuration_lines
+    from skysift.pipeline.search import search
     from skysift.pipeline.steps import add_positions, fitted_to, mark_detected, subtract_sky, summarize
     from skysift.table import SourceCatalog
 
@@ -65,7 +65,7 @@ def process(exposure: Exposure, config: ProcessConfig | None = None, *, listener
     with stages("psf"):
         stars = _learn_psf(exposure, config, noise, warnings)
     with stages("detection"):
-        footprints = find_sources(exposure, config.detection)
+        footprints, excess = search(exposure, config.detection)
         mark_detected(exposure, footprints)
     with stages("measurement"):
         catalog = SourceCatalog(_schema(config), len(footprints))
@@ -80,7 +80,7 @@ def process(exposure: Exposure, config: ProcessConfig | None = None, *, listener
         calculate(catalog, config.catalogCalculation)
         add_positions(exposure, catalog)
     with stages("summary"):
-        summary = summarize(exposure, background, noise, catalog)
+        summary = summarize(exposure, background, noise, catalog, excess)
         summary["psf"].update(_star_figures(catalog))
         summary["warnings"] = warnings
     return ProcessResult(exposure, background, catalog, summary, stages.timings, configuration_lines(config))
@@ -106,8 +106,8 @@ def _learn_psf(exposure: Exposure, config: ProcessConfig, noise: float, warnings
     """Give the exposure a PSF unless it has one; returns the stars."""
     from skysift.characterize.measure_psf import add_psf_fields, measure_psf
     from skysift.characterize.seeing import estimate_seeing
-    from skysift.detection import find_sources
     from skysift.measure import Measurement, measurement_schema
+    from skysift.pipeline.search import search
     from skysift.pipeline.steps import mark_detected
     from skysift.psf import GaussianPsf
     from skysift.table import SourceCatalog
@@ -121,7 +121,7 @@ def _learn_psf(exposure: Exposure, config: ProcessConfig, noise: float, warnings
         return None
     schema = measurement_schema(config.psf.measurement)
     add_psf_fields(schema)
-    footprints = find_sources(exposure, config.detection)
+    footprints, _ = search(exposure, config.detection)
     mark_detected(exposure, footprints)
     arrays = footprints.arrays
     significance = arrays.peaks["significance"][arrays.peak_offset[:-1]]

@@ -38,10 +38,10 @@ def detect(exposure: Exposure, config: DetectConfig | None = None, *, listener: 
     TooManyMaskedPixelsError
         If no pixel can be used.
     """
-    from skysift.detection import find_sources
     from skysift.measure import Measurement, measurement_schema
     from skysift.pipeline.config import DetectConfig
     from skysift.pipeline.overrides import configuration_lines
+    from skysift.pipeline.search import search
     from skysift.pipeline.steps import add_position_fields, add_positions, fitted_to, mark_detected, subtract_sky, summarize
     from skysift.table import SourceCatalog
 
@@ -58,7 +58,7 @@ def detect(exposure: Exposure, config: DetectConfig | None = None, *, listener: 
             sigma = estimate_seeing(exposure.masked_image, noise)
             exposure.psf = GaussianPsf(2 * max(10, round(5 * sigma)) + 1, sigma)
     with stages("detection"):
-        footprints = find_sources(exposure, config.detection)
+        footprints, excess = search(exposure, config.detection)
         mark_detected(exposure, footprints)
     with stages("measurement"):
         schema = measurement_schema(config.measurement)
@@ -68,5 +68,5 @@ def detect(exposure: Exposure, config: DetectConfig | None = None, *, listener: 
         Measurement(config.measurement).run(catalog, exposure)
         add_positions(exposure, catalog)
     with stages("summary"):
-        summary = summarize(exposure, background, noise, catalog)
+        summary = summarize(exposure, background, noise, catalog, excess)
     return ProcessResult(exposure, background, catalog, summary, stages.timings, configuration_lines(config))

@@ -107,7 +107,7 @@ def add_positions(exposure: Exposure, catalog: SourceCatalog) -> None:
         catalog["ra"], catalog["dec"] = np.degrees(ra), np.degrees(dec)
 
 
-def summarize(exposure: Exposure, background: Background, noise: float, catalog: SourceCatalog) -> dict[str, Any]:
+def summarize(exposure: Exposure, background: Background, noise: float, catalog: SourceCatalog, excess: float = 1.0) -> dict[str, Any]:
     """Collect the figures of the summary that every command has.
 
     Parameters
@@ -120,6 +120,8 @@ def summarize(exposure: Exposure, background: Background, noise: float, catalog:
         Standard deviation of the sky, counts.
     catalog
         The sources.
+    excess
+        Noise of the filtered image over that of independent pixels, see `skysift.pipeline.search`.
 
     Returns
     -------
@@ -146,6 +148,7 @@ def summarize(exposure: Exposure, background: Background, noise: float, catalog:
         "background": {
             "mean": _finite(float(np.nanmean(background.values))),
             "noise": _finite(noise),
+            "correlated_noise": _finite(excess),
         },
         "psf": {},
     }
@@ -163,7 +166,7 @@ def summarize(exposure: Exposure, background: Background, noise: float, catalog:
             "e2": _finite(2.0 * shape.ixy / trace),
             "effective_area": _finite(area),
         }
-        depth = 5.0 * noise * math.sqrt(area)
+        depth = 5.0 * noise * excess * math.sqrt(area)
         if exposure.photo_calib is not None and depth > 0:
             summary["depth_5sigma"] = _finite(float(exposure.photo_calib.inst_flux_to_magnitude(depth)))
             summary["depth_label"] = "5 sigma depth, point sources (AB)"

@@ -114,8 +114,10 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("background (counts)", f"{background['mean']:.5g}"))
     if background.get("noise") is not None:
         facts.append(("noise (counts)", f"{background['noise']:.4g}"))
+    if background.get("correlated_noise", 1.0) > 1.0:
+        facts.append(("noise of the filtered image over that of independent pixels", f"{background['correlated_noise']:.2f}"))
     if summary.get("depth_5sigma") is not None:
-        facts.append((summary.get("depth_label", "5 sigma depth"), f"{summary['depth_5sigma']:.2f}"))
+        facts.append((summary.get("depth_label", "5 sigma depth"), f"{summary['depth_5sigma']:.4g}"))
     return facts
 
 
