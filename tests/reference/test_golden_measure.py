@@ -81,9 +81,9 @@ def test_centroid(vectors, measured):
 
 
 def test_shape(vectors, measured):
-    _compare(vectors, measured, "base_SdssShape", atol=1e-5, skip=FAILED_SHAPES)
+    _compare(vectors, measured, "base_SdssShape", atol=1e-5)
     _compare(vectors, measured, "base_SdssShape_psf")
-    _compare(vectors, measured, "base_GaussianFlux", skip=FAILED_SHAPES)
+    _compare(vectors, measured, "base_GaussianFlux")
     _compare(vectors, measured, "base_ClassificationSizeExtendedness", atol=1e-6, skip=FAILED_SHAPES)
     _compare(vectors, measured, "base_Variance", skip=FAILED_SHAPES)
 
@@ -230,8 +230,6 @@ def test_kron(vectors, measured):
 
 def test_flags(vectors, measured):
     differing = {
-        # Iterations that fail in the reference go on here.
-        "base_SdssShape_flag_shift", "base_SdssShape_flag_unweighted",
         # The ellipse of row 36 is six times as large in the reference.
         "ext_photometryKron_KronFlux_flag", "ext_photometryKron_KronFlux_flag_edge",
     }  # fmt: skip

@@ -22,7 +22,8 @@ _Q_MAX = 14.0
 _Q_MAX_FINE = 9.0
 _DAMPED_AFTER = 30
 _DAMPING_STAGE = 8
-_MAX_ENLARGEMENTS = 4
+_MAX_DOUBLINGS = 4
+_MAX_GROWTH = 4.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -117,11 +118,111 @@ def weighted_sums(image, xc, yc, w11, w12, w22, radius, fine):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def adapt_weight(image, xc, yc, max_iter, tol1, tol2, shift_max, sign, max_growth, max_doublings):
+    """Iterate the Gaussian weight until it has the moments of the source.
+
+    Parameters
+    ----------
+    image, xc, yc, max_iter, tol1, tol2, shift_max
+        See `sdss_shape`.
+    sign : float
+        1, or -1 for a hole.
+    max_growth : float
+        Largest factor by which one step may enlarge the weight's trace.
+    max_doublings : int
+        How often the weight is doubled where noise makes a step impossible, before the iteration gives up.
+
+    Returns
+    -------
+    wxx, wxy, wyy, i0, x, y, flags
+        See `sdss_shape`; the last weight where the iteration gave up.
+    radius : float
+        Half size of the last box.
+    fine : bool
+        Whether pixels were split.
+    """
+    wxx = wyy = 1.5
+    wxy = 0.0
+    w11 = w12 = w22 = -1.0
+    e1_old = e2_old = oxx_old = 1e6
+    fine = False
+    flags = 0
+    i0 = np.nan
+    x = xc
+    y = yc
+    radius = 0.0
+    doublings = 0
+    iteration = 0
+    while iteration < max_iter:
+        radius = min(4.0 * math.sqrt(max(wxx, wyy)), 1000.0)
+        det = wxx * wyy - wxy * wxy
+        if not det >= _EPS:
+            flags |= FLAG_UNWEIGHTED
+            break
+        previous = (w11, w12, w22)
+        w11 = wyy / det
+        w12 = -wxy / det
+        w22 = wxx / det
+        if not fine and (wxx < 0.25 or wyy < 0.25 or det < 0.0625):
+            fine = True
+            if iteration > 0:
+                oxx_old = 1e6
+                w11, w12, w22 = previous
+                iteration -= 1
+        s, sx, sy, sxx, sxy, syy = weighted_sums(image, xc, yc, w11, w12, w22, radius, fine)
+        possible = sign * s > 0.0 and sign * sxx > 0.0 and sign * syy > 0.0
+        if possible:
+            i0 = s * math.sqrt(w11 * w22 - w12 * w12) / math.pi
+            x = xc + sx / s
+            y = yc + sy / s
+            if abs(x - xc) > shift_max or abs(y - yc) > shift_max:
+                flags |= FLAG_SHIFT
+            oxx = sxx / s
+            oyy = syy / s
+            oxy = sxy / s
+            e1 = (oxx - oyy) / (oxx + oyy)
+            e2 = 2.0 * oxy / (oxx + oyy)
+            if iteration > 0 and abs(e1 - e1_old) < tol1 and abs(e2 - e2_old) < tol1 and abs(oxx / oxx_old - 1.0) < tol2:
+                break
+            e1_old = e1
+            e2_old = e2
+            oxx_old = oxx
+            # The observed moments are those of object times weight, so the object's inverse covariance is the difference.
+            o_det = oxx * oyy - oxy * oxy
+            n11 = oyy / o_det - w11
+            n12 = -oxy / o_det - w12
+            n22 = oxx / o_det - w22
+            n_det = n11 * n22 - n12 * n12
+            possible = o_det > 0.0 and n_det >= _EPS and n11 > 0.0
+        if possible:
+            step = 1.0 if iteration < _DAMPED_AFTER else 0.5 ** (1 + (iteration - _DAMPED_AFTER) // _DAMPING_STAGE)
+            growth = (n11 + n22) / n_det - wxx - wyy
+            if growth * step > (max_growth - 1.0) * (wxx + wyy):
+                step = (max_growth - 1.0) * (wxx + wyy) / growth
+            wxx += step * (n22 / n_det - wxx)
+            wxy += step * (-n12 / n_det - wxy)
+            wyy += step * (n11 / n_det - wyy)
+        elif doublings == max_doublings:
+            flags |= FLAG_UNWEIGHTED
+            break
+        else:
+            doublings += 1
+            wxx = wyy = wxx + wyy
+            wxy = 0.0
+            oxx_old = 1e6
+        iteration += 1
+    if iteration >= max_iter:
+        flags |= FLAG_UNWEIGHTED | FLAG_MAX_ITER
+    return wxx, wxy, wyy, i0, x, y, flags, radius, fine
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def sdss_shape(image, xc, yc, max_iter, tol1, tol2, shift_max, negative):
     """Adaptive second moments of one source: the elliptical Gaussian weight that reproduces itself.
 
-    Where noise makes a step impossible the weight is doubled and the iteration goes on, and steps after the thirtieth shrink, because pixels
-    at the rim of the weight come and go. The LSST algorithm gives up in both cases.
+    Where the iteration fails it is tried once more with cautious steps: the weight may not grow much at once, and is doubled where noise makes a
+    step impossible. In both attempts steps after the thirtieth shrink, because pixels at the rim of the weight come and go. The LSST algorithm
+    gives up where the first attempt fails.
 
     Parameters
     ----------
@@ -152,81 +253,14 @@ def sdss_shape(image, xc, yc, max_iter, tol1, tol2, shift_max, negative):
     if not (math.isfinite(xc) and math.isfinite(yc)):
         return np.nan, np.nan, np.nan, np.nan, xc, yc, FLAG_UNWEIGHTED_BAD
     sign = -1.0 if negative else 1.0
-    wxx = wyy = 1.5
-    wxy = 0.0
-    w11 = w12 = w22 = -1.0
-    e1_old = e2_old = oxx_old = 1e6
-    fine = False
-    flags = 0
-    i0 = np.nan
-    x = xc
-    y = yc
-    radius = 0.0
-    enlargements = 0
-    iteration = 0
-    while iteration < max_iter:
-        radius = min(4.0 * math.sqrt(max(wxx, wyy)), 1000.0)
-        det = wxx * wyy - wxy * wxy
-        if not det >= _EPS:
-            flags |= FLAG_UNWEIGHTED
-            break
-        previous = (w11, w12, w22)
-        w11 = wyy / det
-        w12 = -wxy / det
-        w22 = wxx / det
-        if not fine and (wxx < 0.25 or wyy < 0.25 or det < 0.0625):
-            fine = True
-            if iteration > 0:
-                oxx_old = 1e6
-                w11, w12, w22 = previous
-                iteration -= 1
-        s, sx, sy, sxx, sxy, syy = weighted_sums(image, xc, yc, w11, w12, w22, radius, fine)
-        possible = sign * s > 0.0 and sign * sxx > 0.0 and sign * syy > 0.0
-        if not possible and enlargements == _MAX_ENLARGEMENTS:
-            flags |= FLAG_UNWEIGHTED
-            break
-        if possible:
-            i0 = s * math.sqrt(w11 * w22 - w12 * w12) / math.pi
-            x = xc + sx / s
-            y = yc + sy / s
-            if abs(x - xc) > shift_max or abs(y - yc) > shift_max:
-                flags |= FLAG_SHIFT
-            oxx = sxx / s
-            oyy = syy / s
-            oxy = sxy / s
-            e1 = (oxx - oyy) / (oxx + oyy)
-            e2 = 2.0 * oxy / (oxx + oyy)
-            if iteration > 0 and abs(e1 - e1_old) < tol1 and abs(e2 - e2_old) < tol1 and abs(oxx / oxx_old - 1.0) < tol2:
-                break
-            e1_old = e1
-            e2_old = e2
-            oxx_old = oxx
-            # The observed moments are those of object times weight, so the object's inverse covariance is the difference.
-            o_det = oxx * oyy - oxy * oxy
-            n11 = oyy / o_det - w11 if o_det > 0.0 else -1.0
-            n12 = -oxy / o_det - w12 if o_det > 0.0 else 0.0
-            n22 = oxx / o_det - w22 if o_det > 0.0 else -1.0
-            n_det = n11 * n22 - n12 * n12
-            possible = n_det >= _EPS and n11 > 0.0
-        if possible:
-            damping = 1.0 if iteration < _DAMPED_AFTER else 0.5 ** (1 + (iteration - _DAMPED_AFTER) // _DAMPING_STAGE)
-            wxx += damping * (n22 / n_det - wxx)
-            wxy += damping * (-n12 / n_det - wxy)
-            wyy += damping * (n11 / n_det - wyy)
-        elif enlargements == _MAX_ENLARGEMENTS:
-            flags |= FLAG_UNWEIGHTED
-            break
-        else:
-            enlargements += 1
-            wxx = wyy = wxx + wyy
-            wxy = 0.0
-            oxx_old = 1e6
-        iteration += 1
-    if iteration >= max_iter:
-        flags |= FLAG_UNWEIGHTED | FLAG_MAX_ITER
+    wxx, wxy, wyy, i0, x, y, flags, radius, fine = adapt_weight(image, xc, yc, max_iter, tol1, tol2, shift_max, sign, np.inf, 0)
+    if flags != 0:
+        careful = adapt_weight(image, xc, yc, max_iter, tol1, tol2, shift_max, sign, _MAX_GROWTH, _MAX_DOUBLINGS)
+        if careful[6] == 0:
+            return careful[:7]
     if flags & FLAG_UNWEIGHTED:
         i0 = np.nan
-        s, sx, sy, sxx, sxy, syy = weighted_sums(image, xc, yc, 0.0, 0.0, 0.0, radius, fine)
+        s, _, _, sxx, sxy, syy = weighted_sums(image, xc, yc, 0.0, 0.0, 0.0, radius, fine)
         if not (sign * s > 0.0 and sign * sxx > 0.0 and sign * syy > 0.0):
             flags = (flags & ~FLAG_UNWEIGHTED) | FLAG_UNWEIGHTED_BAD
             if sign * s > 0.0:
