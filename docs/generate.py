@@ -11,6 +11,7 @@ from typing import Any
 
 import lsst.pex.config as pexConfig
 
+from skysift.background.scale_variance import ScaleVarianceConfig
 from skysift.characterize.config import CharacterizeImageConfig
 from skysift.detection.config import SkyObjectsConfig, SourceDetectionConfig
 from skysift.measure.calculation import calculation_registry
@@ -26,7 +27,7 @@ PACKAGES = (
     "pipeline", "simulate", "display", "report", "photometry", "errors", "tasks",
 )  # fmt: skip
 
-ROOTS = (ProcessConfig, CharacterizeImageConfig, SourceDetectionConfig, SkyObjectsConfig)
+ROOTS = (ProcessConfig, CharacterizeImageConfig, SourceDetectionConfig, SkyObjectsConfig, ScaleVarianceConfig)
 TYPES = {
     "D": "float64",
     "F": "float32",

@@ -71,6 +71,13 @@ def test_every_field_is_described(pages):
     assert [row[0] for row in lines if not row[2]] == []
 
 
+def test_every_task_has_its_configuration_described(pages):
+    from skysift import tasks
+
+    headings = set(re.findall(r"^## (\w+)", pages["configuration.md"], re.MULTILINE))
+    assert {getattr(tasks, name).ConfigClass.__name__ for name in tasks.__all__ if name.endswith("Task")} <= headings
+
+
 def test_every_package_has_a_page(pages, generate):
     packages = {path.parent.name for path in (ROOT / "src" / "skysift").glob("*/__init__.py")} - {"kernels", "cli"}
     modules = {path.stem for path in (ROOT / "src" / "skysift").glob("*.py")} - {"__init__", "__main__"}
@@ -88,6 +95,16 @@ def test_every_public_name_is_on_its_page(pages, generate):
             thing = getattr(module, name)
             if callable(thing) and thing.__module__.startswith("skysift."):
                 assert thing.__doc__, f"{package}.{name}"
+
+
+def test_public_names_survive_the_import_of_submodules(generate):
+    """A lazy name that equals its own submodule's turns into the module once that has been imported."""
+    for package in generate.PACKAGES:
+        folder = ROOT / "src" / "skysift" / package
+        for path in folder.glob("[a-z]*.py"):
+            importlib.import_module(f"skysift.{package}.{path.stem}")
+        module = importlib.import_module(f"skysift.{package}")
+        assert [name for name in module.__all__ if isinstance(getattr(module, name), ModuleType)] == [], package
 
 
 def test_no_name_of_the_package_is_a_module():
