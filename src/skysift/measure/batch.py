@@ -171,9 +171,9 @@ class Batch:
     def _flag(self, name: str) -> np.ndarray:
         return self[name].copy() if name in self.catalog.schema else np.zeros(len(self), np.bool_)
 
-    def refresh(self) -> None:
-        """Forget positions, shapes and PSF images: a slot's columns have changed."""
-        for name in ("position", "shape", "psf_stamps"):
+    def forget(self, *names: str) -> None:
+        """Drop cached values (`position`, `shape`, `psf_stamps`): the columns that they come from have changed."""
+        for name in names:
             self.__dict__.pop(name, None)
 
     def bitmask(self, names: Any) -> int:

@@ -131,7 +131,6 @@ class Measurement:
             self._run_plugins(Batch(exposure, catalog, rows, view, variance, mask, spans, peaks[rows]), begin_order, end_order)
 
     def _run_plugins(self, batch: Batch, begin_order: float | None, end_order: float | None) -> None:
-        slots = {prefix for prefix in (self.config.slots.centroid, self.config.slots.shape) if prefix}
         for plugin in self.plugins:
             order = entry(plugin.name).order
             skipped = (begin_order is not None and order < begin_order) or (end_order is not None and order >= end_order)
@@ -146,8 +145,10 @@ class Measurement:
             except Exception:
                 log.warning("plugin %s failed on %d sources", plugin.name, len(batch), exc_info=True)
                 plugin.fail(batch)
-            if plugin.name in slots:
-                batch.refresh()
+            if plugin.name == self.config.slots.centroid:
+                batch.forget("position", "psf_stamps")
+            if plugin.name == self.config.slots.shape:
+                batch.forget("shape")
         batch["base_InvalidPsf_flag"] = batch.invalid_psf
 
     @staticmethod
