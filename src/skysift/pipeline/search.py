@@ -22,7 +22,8 @@ _TILES = 5
 _LEAST_PIXELS = 400
 _LEAST_SKY = 0.25
 """Fraction of a tile's pixels that lie below the sky, half of them in an empty tile; crowded tiles tell more of sources than of noise."""
-_NOTICEABLE = 1.25
+_NOTICEABLE, _INCREDIBLE = 1.25, 4.0
+"""Factors between which correlation explains the noise; more is that of sources without number."""
 _BAD = ("BAD", "SAT", "NO_DATA", "CR", "EDGE", "INTRP")
 
 
@@ -47,7 +48,7 @@ def search(exposure: Exposure, config: FindSourcesConfig | None = None) -> tuple
     from skysift.image import Exposure, Image, MaskedImage
 
     factor = correlated_noise(exposure)
-    if not factor > _NOTICEABLE:
+    if not _NOTICEABLE < factor < _INCREDIBLE:
         return find_sources(exposure, config), 1.0
     variance = Image(exposure.variance.array * np.float32(factor**2), exposure.xy0)
     return find_sources(Exposure(MaskedImage(exposure.image, exposure.mask, variance), psf=exposure.psf), config), factor
