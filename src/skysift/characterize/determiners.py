@@ -24,7 +24,7 @@ __all__ = ["DETERMINERS", "NoPsfStarsError", "PsfSolution", "determine_psf"]
 
 log = logging.getLogger("skysift.characterize")
 
-STARS_PER_TERM = 2
+STARS_PER_TERM = 4
 """A spatial order is used if there are this many stars for each of its terms."""
 
 

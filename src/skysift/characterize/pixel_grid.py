@@ -21,6 +21,10 @@ from skysift.characterize.stamps import StarStamps
 
 __all__ = ["PixelGridFit", "PixelGridOptions", "fit_pixel_grid"]
 
+CONSTANT_ROUNDS = 1
+"""Rounds in which only the mean PSF is fitted."""
+_DILATION = 3
+"""Place of the dilation among the deformations."""
 FAINT_ENVELOPE = 1e-3
 """Floor of the prior width of the varying images, relative to the peak of the mean PSF."""
 
@@ -45,6 +49,8 @@ class PixelGridOptions:
     """Matched-filter significance of a residual that is masked as a neighbour."""
     shrinkage: float = 0.03
     """Prior width of the part of the variation that is no deformation of the mean PSF, relative to the mean PSF at each pixel."""
+    deformation: float = 0.05
+    """Prior width of the deformations: relative change of the PSF's size from the centre to the edge of the image."""
     iterations: int = 6
     """Rounds of refinement and solution."""
     min_usable: float = 0.5
@@ -108,10 +114,10 @@ def fit_pixel_grid(stamps: StarStamps, terms: NDArray[np.float64], sigma: float,
             shift_x, shift_y = _windowed_centroids(basis, stars.terms, sigma)
             stars.dx += shift_x
             stars.dy += shift_y
-        if 1 <= iteration <= 3:
+        if 1 <= iteration < options.iterations - 1:
             # Found anew each time among all pixels: what an early model took for a neighbour may have been its own fault.
             stars.usable = stamps.usable
-            stars.compare(basis, control)
+            stars.compare(basis, np.array([stamps.gain, options.tolerance, options.tolerance, 1e6]))
             stars.usable = stamps.usable & ~_neighbours(stars.residual, stars.weight, radius, sigma, options.neighbour_sigma)
         stars.compare(basis, control)
         used = _acceptable(stars.statistic, stars.flux, options, iteration)
@@ -119,8 +125,11 @@ def fit_pixel_grid(stamps: StarStamps, terms: NDArray[np.float64], sigma: float,
         if options.max_snr > 0:
             snr = stars.flux / np.sqrt(stamps.noise / np.sum(basis[0] ** 2))
             stars.weight *= np.minimum(1.0, (options.max_snr / np.maximum(snr, 1e-30)) ** 2)[:, None, None]
-        prior = _Prior(basis[0], n_terms, sigma, options.shrinkage) if iteration >= 2 and n_terms > 1 else None
-        basis = basis + _NormalEquations(stars, prior).solve(basis)
+        # The mean PSF comes first: the prior on the variation is made of it, and few stars need that prior from the beginning.
+        varies = iteration >= CONSTANT_ROUNDS and n_terms > 1
+        prior = _Prior(basis[0], n_terms, sigma, options.shrinkage, options.deformation) if varies else None
+        fitted = slice(None if varies else 1)
+        basis[fitted] += _NormalEquations(stars, prior, fitted).solve(basis[fitted])
         basis[0] /= basis[0].sum()
         basis[1:] -= basis[0] * basis[1:].sum(axis=(1, 2))[:, None, None]
     half = size // 2
@@ -152,8 +161,9 @@ class _Stars:
 class _NormalEquations:
     """The linear problem of the model images at fixed fluxes and positions of the stars."""
 
-    def __init__(self, stars: _Stars, prior: _Prior | None) -> None:
+    def __init__(self, stars: _Stars, prior: _Prior | None, fitted: slice) -> None:
         self._stars = stars
+        self._terms = np.ascontiguousarray(stars.terms[:, fitted])
         self._prior = prior
         self._zero = np.empty((0, *stars.weight.shape[1:]))
 
@@ -162,7 +172,7 @@ class _NormalEquations:
 
         stars = self._stars
         out = np.empty_like(images)
-        back_project(images, stars.terms, stars.dx, stars.dy, residual, stars.weight, out)
+        back_project(images, self._terms, stars.dx, stars.dy, residual, stars.weight, out)
         return out
 
     def _normal(self, images: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -171,7 +181,7 @@ class _NormalEquations:
 
     def solve(self, basis: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give what to add to the model images."""
-        terms, weight = self._stars.terms, self._stars.weight
+        terms, weight = self._terms, self._stars.weight
         target = self._project(np.zeros_like(basis), self._stars.residual)
         blocks = np.einsum("nm,nl,np->pml", terms, terms, weight.reshape(len(weight), -1), optimize=True)
         if self._prior is not None:
@@ -213,9 +223,9 @@ def _conjugate_gradients(
 
 
 class _Prior:
-    """A Gaussian prior on the varying images: free along deformations of the mean PSF, narrow across them."""
+    """A Gaussian prior on the varying images: wide along deformations of the mean PSF, narrow across them."""
 
-    def __init__(self, mean: NDArray[np.float64], n_terms: int, sigma: float, shrinkage: float) -> None:
+    def __init__(self, mean: NDArray[np.float64], n_terms: int, sigma: float, shrinkage: float, deformation: float) -> None:
         size = mean.shape[0]
         axis = (np.arange(size) - size // 2).astype(np.float64)
         x, y = axis[None, :], axis[:, None]
@@ -226,14 +236,16 @@ class _Prior:
         modes = [smooth, d_x, d_y, x * d_x + y * d_y, x * d_x - y * d_y, x * d_y + y * d_x, d_xx, d_yy, d_xy]
         width = shrinkage * (np.abs(smooth) + FAINT_ENVELOPE * smooth.max())
         self._inverse_width = 1.0 / width.ravel()
-        self._free, _ = np.linalg.qr(np.stack([mode.ravel() for mode in modes], axis=1) * self._inverse_width[:, None])
+        scaled = np.stack([mode.ravel() for mode in modes], axis=1) * self._inverse_width[:, None]
+        self._free, _ = np.linalg.qr(scaled)
+        self._held = 1.0 - 1.0 / (deformation**2 * np.sum(scaled[:, _DILATION] ** 2))
         self.diagonal = np.zeros((size * size, n_terms, n_terms))
         self.diagonal[:, np.arange(1, n_terms), np.arange(1, n_terms)] = (self._inverse_width**2)[:, None]
 
     def __call__(self, images: NDArray[np.float64]) -> NDArray[np.float64]:
         """Apply the prior's precision matrix."""
         scaled = images[1:].reshape(len(images) - 1, -1) * self._inverse_width
-        scaled -= (scaled @ self._free) @ self._free.T
+        scaled -= self._held * ((scaled @ self._free) @ self._free.T)
         out = np.zeros_like(images)
         out[1:] = (scaled * self._inverse_width).reshape(images[1:].shape)
         return out
