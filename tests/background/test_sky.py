@@ -169,7 +169,8 @@ def test_blocks_in_plain_numpy(height, width, block, seed):
     image = rng.normal(1000, 5, (height, width)).astype(np.float32)
     mask = (rng.random(image.shape) < rng.choice([0.0, 0.2])).astype(np.int32)
     image[rng.random(image.shape) < rng.choice([0.0, 0.1])] = np.nan
-    mean, count, scatter = bin_image(image, mask, np.int32(1), 990.0, block)
+    mean, count, scatter = (np.empty((-(-height // block), -(-width // block)), np.float32) for _ in range(3))
+    bin_image(image, mask, np.int32(1), 990.0, 1001.0, block, mean, count, scatter)
     for j in range(mean.shape[0]):
         for i in range(mean.shape[1]):
             cut = np.s_[j * block : (j + 1) * block, i * block : (i + 1) * block]
@@ -185,7 +186,8 @@ def test_reach_is_a_cone_of_distance():
     significance[20, 30] = 40.0
     significance[50, 70] = -4.001
     significance[5, 5] = 3.9
-    grown = grow_with_brightness(significance, 4.0, 3.0, 0.5, 100.0)
+    reach, grown = np.empty((63, 83), np.float32), np.empty((61, 81), np.bool_)
+    grow_with_brightness(significance, 4.0, 3.0, 0.5, 100.0, reach, grown)
     y, x = np.mgrid[:61, :81]
     exact = (np.hypot(y - 20, x - 30) <= 3 * np.sqrt(10)) | (np.hypot(y - 50, x - 70) <= 3.0)
     near = (np.hypot(y - 20, x - 30) <= 3 * np.sqrt(10) * 1.06 + 0.1) | (np.hypot(y - 50, x - 70) <= 3.3)

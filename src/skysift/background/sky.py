@@ -101,29 +101,30 @@ def _estimate(
     from ..kernels.sky import bin_image, cell_sums
 
     height, width = image.shape
-    mean, count, scatter = bin_image(image, mask, bits, _dead_level(image, mask, bits), block)
+    shape = math.ceil(height / block), math.ceil(width / block)
+    mean, count, scatter = (np.empty(shape, np.float32) for _ in range(3))
+    bin_image(image, mask, bits, *_levels(image, mask, bits), block, mean, count, scatter)
     empty = count == 0
     if empty.all():
         raise TooManyMaskedPixelsError(f"all {width} x {height} pixels are masked or not finite; there is no sky to estimate")
     ny, nx = math.ceil(height / config.cellSize), math.ceil(width / config.cellSize)
-    edges_y, edges_x = cell_edges(mean.shape[0], ny), cell_edges(mean.shape[1], nx)
-    centres_y, centres_x = (0.5 * (e[1:] + e[:-1]) - 0.5 for e in (edges_y, edges_x))
-    rows, columns = (np.arange(n, dtype=np.float64) for n in mean.shape)
+    edges_y, edges_x = cell_edges(shape[0], ny), cell_edges(shape[1], nx)
+    grid = (*(0.5 * (e[1:] + e[:-1]) - 0.5 for e in (edges_y, edges_x)), *(np.arange(n, dtype=np.float64) for n in shape))
 
-    start = tile_statistics(mean, empty.astype(np.int32), np.int32(1), True, edges_y, edges_x, True, True, 3.0, 3)
-    raw, errors, block_noise = _start(start)
+    def statistics(values: np.ndarray, left_out: np.ndarray, nsigma: float = 3.0) -> np.ndarray:
+        return tile_statistics(values, left_out.astype(np.int32), np.int32(1), True, edges_y, edges_x, True, True, nsigma, 3)
+
+    raw, errors, block_noise = _start(statistics(mean, empty))
     cells = smooth_to_errors(raw, errors, config.smoothing)
     pixels = np.maximum(cell_sums(mean, count, empty, edges_y, edges_x)[:, :, 0], 1.0)
     root_count = np.sqrt(count)
+    excluded = np.empty(shape, np.bool_)
     for _ in range(config.iterations):
-        sky = interpolate_grid(cells, centres_y, centres_x, rows, columns, "NATURAL_SPLINE")
-        residual = mean - sky
+        residual = mean - interpolate_grid(cells, *grid, "NATURAL_SPLINE")
         smoothed = separable_gaussian(residual * root_count, None, None, 1.0, 3)[0]
-        above = ((smoothed >= 0) | empty).astype(np.int32)
-        below = tile_statistics(smoothed, above, np.int32(1), True, edges_y, edges_x, True, False, 3.0, 3)
-        noise = _noise_cells(below[:, :, 3])
-        smoothed /= interpolate_grid(noise, centres_y, centres_x, rows, columns, "LINEAR")
-        excluded = _excluded(smoothed, empty, config)
+        noise = _noise_cells(statistics(smoothed, (smoothed >= 0) | empty)[:, :, 3])
+        smoothed /= interpolate_grid(noise, *grid, "LINEAR")
+        _exclude(smoothed, empty, config, excluded)
         sums = cell_sums(residual, count, excluded, edges_y, edges_x)
         weight = sums[:, :, 0]
         shift = np.divide(sums[:, :, 1], weight, out=np.zeros_like(weight), where=weight > 0)
@@ -133,41 +134,41 @@ def _estimate(
         with np.errstate(divide="ignore"):
             errors = block_noise * np.hypot(block / np.sqrt(weight * kept), _TOLERANCE)
         cells = smooth_to_errors(raw, errors, config.smoothing)
-    left_out = excluded.astype(np.int32)
-    within = tile_statistics(scatter / np.maximum(count - 1, 1), left_out, np.int32(1), True, edges_y, edges_x, True, True, _RMS_CLIP, 3)
-    between = tile_statistics(residual, left_out, np.int32(1), True, edges_y, edges_x, True, True, _RMS_CLIP, 3)
-    rms = _pixel_rms(within, between, block * block)
+    rms = _pixel_rms(statistics(scatter / np.maximum(count, 1) + residual * residual, excluded, _RMS_CLIP))
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = rms / np.sqrt(weight)
         cells = smooth_to_errors(raw, np.maximum(errors, 1e-3 * block_noise) / np.sqrt(kept), config.smoothing)
     return cells, errors, rms, 1.0 - np.count_nonzero(excluded & ~empty) / np.count_nonzero(~empty)
 
 
-def _excluded(significance: np.ndarray, empty: np.ndarray, config: SkyConfig) -> np.ndarray:
-    """Blocks that are not sky: empty ones, significant ones, and their surroundings as far as enough sky is left."""
+def _exclude(significance: np.ndarray, empty: np.ndarray, config: SkyConfig, excluded: np.ndarray) -> None:
+    """Find the blocks that are not sky: empty ones, significant ones, and their surroundings as far as enough sky is left."""
     from ..kernels.sky import grow_with_brightness
 
-    largest = 0.25 * max(empty.shape)
+    height, width = empty.shape
+    reach = np.empty((height + 2, width + 2), np.float32)
     most = empty.size - _MIN_KEPT * np.count_nonzero(~empty)
     radius = config.growRadius
-    while radius > 0.1:
-        excluded = grow_with_brightness(significance, config.threshold, radius, config.growPower, largest) | empty
-        if np.count_nonzero(excluded) <= most:
-            return excluded
-        radius *= 0.5
-    excluded = (np.abs(significance) > config.threshold) | empty
-    return empty if excluded.all() else excluded
+    while True:
+        grow_with_brightness(significance, config.threshold, radius, config.growPower, 0.25 * max(height, width), reach, excluded)
+        excluded |= empty
+        n = np.count_nonzero(excluded)
+        if n <= most or radius == 0.0:
+            break
+        radius = 0.5 * radius if radius > 0.2 else 0.0
+    if n == excluded.size:
+        excluded[...] = empty
 
 
-def _dead_level(image: np.ndarray, mask: np.ndarray, bits: np.int32) -> float:
-    """A level far below the sky, from a sample of the pixels: what is below it is dead or was never exposed, though it is not masked."""
+def _levels(image: np.ndarray, mask: np.ndarray, bits: np.int32) -> tuple[float, float]:
+    """From a sample of the pixels, a level far below the sky (what is below it is dead or was never exposed, though it is not masked), and a typical one."""
     stride = max(image.size // _SAMPLES, 1)
     sample = image.ravel()[::stride][(mask.ravel()[::stride] & bits) == 0]
     sample = sample[np.isfinite(sample)]
-    if sample.size < 100:
-        return -np.inf
-    middle, high = np.quantile(sample, [0.5, 0.75])
-    return float(middle - 16.0 * (high - middle)) if high > middle else -np.inf
+    if sample.size == 0:
+        return -np.inf, 0.0
+    middle, high = (float(q) for q in np.quantile(sample, [0.5, 0.75]))
+    return middle - 16.0 * (high - middle) if high > middle and sample.size >= 100 else -np.inf, middle
 
 
 def _start(statistics: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -199,11 +200,10 @@ def _noise_cells(median_below: np.ndarray) -> np.ndarray:
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, (3, 3)), axis=(2, 3))
 
 
-def _pixel_rms(within: np.ndarray, between: np.ndarray, n: int) -> np.ndarray:
-    """Standard deviation of the pixels of each cell, from the variance within its blocks of `n` pixels and that of their means."""
-    variance = within[:, :, 5] * ((n - 1) / n) + between[:, :, 6]
+def _pixel_rms(squares: np.ndarray) -> np.ndarray:
+    """Standard deviation of the pixels of each cell, from the mean squared distance from the sky in each block."""
     # Images of few counts have no interquartile range to clip with.
-    variance = np.where(variance > 0, variance, within[:, :, 1] * ((n - 1) / n) + between[:, :, 2])
+    variance = np.where(squares[:, :, 5] > 0, squares[:, :, 5], squares[:, :, 1])
     good = np.isfinite(variance) & (variance > 0)
     typical = float(np.median(variance[good])) if good.any() else 0.0
     return np.sqrt(np.where(good, variance, typical))

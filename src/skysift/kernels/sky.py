@@ -9,7 +9,29 @@ __all__ = ["bin_image", "cell_sums", "grow_with_brightness"]
 
 
 @njit(cache=True, nogil=True)
-def bin_image(image, mask, bad_bits, floor, block):
+def _mean_and_scatter(image, mask, bad_bits, low, high):
+    """Mean of the good pixels of a few, their number, and the sum of their squared deviations from the mean."""
+    n = 0
+    pivot = 0.0
+    total = 0.0
+    square = 0.0
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            value = image[y, x]
+            if (mask[y, x] & bad_bits) == 0 and value >= low and value <= high:
+                if n == 0:
+                    pivot = np.float64(value)
+                d = np.float64(value) - pivot
+                n += 1
+                total += d
+                square += d * d
+    if n == 0:
+        return 0.0, 0, 0.0
+    return pivot + total / n, n, max(square - total * total / n, 0.0)
+
+
+@njit(cache=True, nogil=True)
+def bin_image(image, mask, bad_bits, floor, level, block, mean, count, scatter):
     """Mean of the good, finite pixels of each block of ``block x block`` pixels.
 
     Parameters
@@ -22,71 +44,88 @@ def bin_image(image, mask, bad_bits, floor, block):
         Pixels with any of these bits are left out.
     floor
         Pixels below this value are left out too.
+    level
+        A typical value, for sums of small numbers.
     block
         Side of a block, pixels; blocks at the far borders may be smaller.
-
-    Returns
-    -------
     mean, count, scatter
-        float32 arrays: mean of the good pixels (0 without any), their number, and the sum of their squared deviations from it.
+        float32 arrays to fill: mean of the good pixels (0 without any), their number, and the sum of their squared deviations from it.
     """
     height, width = image.shape
-    ny, nx = (height + block - 1) // block, (width + block - 1) // block
-    mean = np.zeros((ny, nx), np.float32)
-    count = np.zeros((ny, nx), np.float32)
-    scatter = np.zeros((ny, nx), np.float32)
-    full = np.float32(block * block)
-    whole = width // block
+    ny, nx = mean.shape
     low = np.float32(max(floor, -3.4e38))
     high = np.float32(3.4e38)
+    level = np.float32(level)
+    bad_bits = np.int32(bad_bits)
+    bad = np.empty(nx * block, np.int32)
+    first = np.empty(nx * block, np.float32)
+    second = np.empty(nx * block, np.float32)
+    flags = np.empty(nx, np.int32)
+    # Columns of pixels are summed first, all along the rows; the sums of the blocks are then every so many of the running sums.
     for j in range(ny):
         y0, y1 = j * block, min((j + 1) * block, height)
-        bits = np.int32(0)
-        trouble = np.int32(0)
+        bad[:] = 0
+        bad[width:] = 1
+        first[:] = 0
+        second[:] = 0
         for y in range(y0, y1):
             row, mask_row = image[y], mask[y]
             for x in range(width):
-                bits |= mask_row[x]
-                trouble += np.int32(not ((row[x] >= low) & (row[x] <= high)))
-        clean = (bits & bad_bits) == 0 and trouble == 0 and y1 - y0 == block
+                value = row[x]
+                bad[x] |= (mask_row[x] & bad_bits) | np.int32(not ((value >= low) & (value <= high)))
+                d = value - level
+                first[x] += d
+                second[x] += d * d
+        n = np.float32((y1 - y0) * block)
+        share = np.float32(1) / n
+        means, scatters = mean[j], scatter[j]
         for i in range(nx):
-            x0, x1 = i * block, min((i + 1) * block, width)
-            if clean and i < whole:
-                pivot = image[y0, x0]
-                first = np.float32(0)
-                second = np.float32(0)
-                for y in range(y0, y1):
-                    for x in range(x0, x1):
-                        d = image[y, x] - pivot
-                        first += d
-                        second += d * d
-                mean[j, i] = pivot + first / full
-                count[j, i] = full
-                scatter[j, i] = max(second - first * first / full, np.float32(0))
-                continue
-            n = 0
-            start = 0.0
-            total = 0.0
-            square = 0.0
-            for y in range(y0, y1):
-                for x in range(x0, x1):
-                    if (mask[y, x] & bad_bits) != 0 or not (image[y, x] >= low and image[y, x] <= high):
-                        continue
-                    if n == 0:
-                        start = np.float64(image[y, x])
-                    d = np.float64(image[y, x]) - start
-                    n += 1
-                    total += d
-                    square += d * d
-            if n > 0:
-                mean[j, i] = start + total / n
-                count[j, i] = n
-                scatter[j, i] = max(square - total * total / n, 0.0)
-    return mean, count, scatter
+            flag, s1, s2 = np.int32(0), np.float32(0), np.float32(0)
+            part = slice(i * block, (i + 1) * block)
+            bad_part, first_part, second_part = bad[part], first[part], second[part]
+            for k in range(block):
+                flag |= bad_part[k]
+                s1 += first_part[k]
+                s2 += second_part[k]
+            flags[i] = flag
+            means[i] = level + s1 * share
+            s2 -= s1 * s1 * share
+            scatters[i] = s2 if s2 > 0 else np.float32(0)
+        count[j] = n
+        for i in range(nx):
+            if flags[i] != 0:
+                x0, x1 = i * block, min((i + 1) * block, width)
+                mean[j, i], count[j, i], scatter[j, i] = _mean_and_scatter(image[y0:y1, x0:x1], mask[y0:y1, x0:x1], bad_bits, low, high)
 
 
 @njit(cache=True, nogil=True)
-def grow_with_brightness(significance, threshold, radius, power, largest):
+def _spread_down(above, row, straight, diagonal):
+    """Let the reaches of one row spread to the next one."""
+    for x in range(1, row.size - 1):
+        side = above[x - 1] if above[x - 1] > above[x + 1] else above[x + 1]
+        side -= diagonal
+        value = above[x] - straight
+        value = value if value > side else side
+        row[x] = value if value > row[x] else row[x]
+
+
+@njit(cache=True, nogil=True)
+def _spread_along(row, work, forward, straight, farthest):
+    """Let the reaches of a row spread along it to one side; the distance doubles from pass to pass."""
+    n = row.size
+    step = 1
+    while step < n and step * straight <= farthest:
+        work[:] = row
+        loss = np.float32(step * straight)
+        source, target = (work[: n - step], row[step:]) if forward else (work[step:], row[: n - step])
+        for x in range(target.size):
+            value = source[x] - loss
+            target[x] = value if value > target[x] else target[x]
+        step *= 2
+
+
+@njit(cache=True, nogil=True)
+def grow_with_brightness(significance, threshold, radius, power, largest, reach, grown):
     """Pixels within a distance of a significant pixel that grows with its significance, on both sides of zero alike.
 
     A pixel of significance ``|s| > threshold`` reaches ``radius * (|s| / threshold)**power`` pixels. Reaches are spread with a two-pass
@@ -100,39 +139,36 @@ def grow_with_brightness(significance, threshold, radius, power, largest):
         See above.
     largest
         Upper limit of a reach.
-
-    Returns
-    -------
+    reach
+        float32 array to work in, larger than `significance` by two in both directions.
     grown
-        bool array ``[y, x]``.
+        bool array ``[y, x]`` to fill.
     """
     height, width = significance.shape
-    reach = np.full((height + 2, width + 2), np.float32(-1e30))
     straight, diagonal = np.float32(0.955), np.float32(1.369)
+    limit, scale, exponent = np.float32(threshold), np.float32(radius * threshold**-power), np.float32(power)
+    farthest = np.float32(0)
+    reach[:] = np.float32(-1e30)
     for y in range(height):
         for x in range(width):
             s = np.abs(significance[y, x])
-            if s > threshold:
-                reach[y + 1, x + 1] = min(radius * (s / threshold) ** power, largest)
+            if s > limit:
+                value = min(scale * s**exponent, np.float32(largest))
+                farthest = max(farthest, value)
+                reach[y + 1, x + 1] = value
+    work = np.empty(width + 2, np.float32)
     for y in range(1, height + 1):
-        up, row = reach[y - 1], reach[y]
-        for x in range(1, width + 1):
-            row[x] = max(row[x], max(up[x] - straight, max(up[x - 1], up[x + 1]) - diagonal))
-        for x in range(1, width + 1):
-            row[x] = max(row[x], row[x - 1] - straight)
-    grown = np.empty((height, width), np.bool_)
+        _spread_down(reach[y - 1], reach[y], straight, diagonal)
+        _spread_along(reach[y], work, True, straight, farthest)
     for y in range(height, 0, -1):
-        down, row = reach[y + 1], reach[y]
-        for x in range(1, width + 1):
-            row[x] = max(row[x], max(down[x] - straight, max(down[x - 1], down[x + 1]) - diagonal))
-        for x in range(width, 0, -1):
-            row[x] = max(row[x], row[x + 1] - straight)
+        row = reach[y]
+        _spread_down(reach[y + 1], row, straight, diagonal)
+        _spread_along(row, work, False, straight, farthest)
         for x in range(width):
             grown[y - 1, x] = row[x + 1] >= 0
-    return grown
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def cell_sums(values, weights, excluded, edges_y, edges_x):
     """Weighted sums over the cells of a grid.
 
