@@ -127,14 +127,14 @@ def _filter(exposure: Exposure, config: FindSourcesConfig, sigma: float) -> _Fil
         return None
     taps = gaussian_taps(sigma, half)
     no_flags = np.empty((0, 0), np.int32)
-    value, variance, _ = correlate_separable(pixels, noise, no_flags, taps, taps)
+    value, variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    correlate_separable(pixels, noise, no_flags, taps, taps, value, variance, no_flags)
     square = (taps * taps / (taps * taps).sum()).astype(np.float32)
     rows, columns = (_frame_weight(size, square) for size in image.shape)
     if len(missing) > _MANY_MISSING * image.size:
         # So many are not taken off the weight one by one.
-        there, _, _ = correlate_separable(
-            (noise > 0).astype(np.float32), np.empty((0, 0), np.float32), no_flags, *2 * [square.astype(float)]
-        )
+        there, no_plane = np.empty(shape, np.float32), np.empty((0, 0), np.float32)
+        correlate_separable((noise > 0).astype(np.float32), no_plane, no_flags, *2 * [square.astype(float)], there, no_plane, no_flags)
         with np.errstate(divide="ignore", invalid="ignore"):
             value /= there
             variance /= there * there

@@ -105,23 +105,21 @@ def convolve_image(masked_image: MaskedImage, psf: GaussianPsf, do_smooth: bool 
             hint="use a larger image, or a smaller nSigmaForKernel",
         )
     from ..image import Image, Mask, MaskedImage
-    from ..kernels.convolve import separable_gaussian
+    from ..kernels.convolve import correlate_separable, gaussian_taps
 
-    image, variance, mask = separable_gaussian(
+    good = bbox.grown(-half)
+    planes = np.empty(good.shape, np.float32), np.empty(good.shape, np.float32), np.zeros(good.shape, np.int32)
+    taps = gaussian_taps(sigma, half)
+    correlate_separable(
         np.ascontiguousarray(masked_image.image.array, np.float32),
         np.ascontiguousarray(masked_image.variance.array, np.float32),
         np.ascontiguousarray(masked_image.mask.array),
-        sigma,
-        half,
+        taps,
+        taps,
+        *planes,
     )
-    good = bbox.grown(-half)
-    inner = good.slices(bbox.min)
-    xy0 = good.min
-    middle = MaskedImage(
-        Image(np.ascontiguousarray(image[inner]), xy0),
-        Mask(np.ascontiguousarray(mask[inner]), xy0, masked_image.mask.schema),
-        Image(np.ascontiguousarray(variance[inner]), xy0),
-    )
+    image, variance, mask = planes
+    middle = MaskedImage(Image(image, good.min), Mask(mask, good.min, masked_image.mask.schema), Image(variance, good.min))
     for strip in _frame(bbox, good):
         masked_image.mask.set("EDGE", strip)
     return Convolved(middle, sigma)

@@ -115,7 +115,8 @@ def convolve(
         planes = _correlate_spatial(masked_image, kernel, normalize)
     elif isinstance(kernel, tuple) and separable:
         along_x, along_y = (_normalized(k, normalize) for k in kernel)
-        planes = correlate_separable(image, variance, mask, along_x, along_y)
+        planes = np.empty_like(image), np.empty_like(variance), np.zeros_like(mask)
+        correlate_separable(image, variance, mask, along_x, along_y, *planes)
     else:
         dense = np.outer(kernel[1], kernel[0]) if isinstance(kernel, tuple) else kernel
         dense = _normalized(dense, normalize)

@@ -51,9 +51,11 @@ def separable_gaussian(
         NaN spreads over the kernel's box.
     """
     taps = gaussian_taps(sigma, half_width)
-    no_variance = np.empty((0, 0), np.float32)
-    no_mask = np.empty((0, 0), np.int32)
-    return correlate_separable(image, no_variance if variance is None else variance, no_mask if mask is None else mask, taps, taps)
+    variance = np.empty((0, 0), np.float32) if variance is None else variance
+    mask = np.empty((0, 0), np.int32) if mask is None else mask
+    out = np.empty(image.shape, np.float32), np.empty(variance.shape, np.float32), np.zeros(mask.shape, np.int32)
+    correlate_separable(image, variance, mask, taps, taps, *out)
+    return out
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -104,33 +106,44 @@ def _weighted_columns(row, taps, out):
 
 
 @njit(cache=True, nogil=True)
-def _correlate_plane(source, taps_x, taps_y):
+def _copy_frame(source, half_x, half_y, out):
+    """Copy the pixels where the kernel does not fit; give whether it fits anywhere."""
     height, width = source.shape
-    out = np.empty((height, width), np.float32)
-    half_x, half_y = taps_x.size // 2, taps_y.size // 2
     if width <= 2 * half_x or height <= 2 * half_y:
         out[:] = source
-        return out
-    inner = width - 2 * half_x
-    acc = np.empty(width, np.float32)
+        return False
     out[:half_y] = source[:half_y]
     out[height - half_y :] = source[height - half_y :]
-    for y in range(half_y, height - half_y):
-        _weighted_rows(source, taps_y, y - half_y, acc)
-        _weighted_columns(acc, taps_x, out[y, half_x : half_x + inner])
-        out[y, :half_x] = source[y, :half_x]
-        out[y, width - half_x :] = source[y, width - half_x :]
-    return out
+    out[half_y : height - half_y, :half_x] = source[half_y : height - half_y, :half_x]
+    out[half_y : height - half_y, width - half_x :] = source[half_y : height - half_y, width - half_x :]
+    return True
 
 
 @njit(cache=True, nogil=True)
-def _or_box(mask, half_x, half_y):
-    """OR of the mask over a box, with work only on rows that have a bit nearby."""
+def _correlate_plane(source, taps_x, taps_y, out):
+    height, width = source.shape
+    half_x, half_y = taps_x.size // 2, taps_y.size // 2
+    top = left = 0
+    if out.shape == source.shape:
+        if not _copy_frame(source, half_x, half_y, out):
+            return
+        top, left = half_y, half_x
+    inner = width - 2 * half_x
+    acc = np.empty(width, np.float32)
+    for y in range(height - 2 * half_y):
+        _weighted_rows(source, taps_y, y, acc)
+        _weighted_columns(acc, taps_x, out[y + top, left : left + inner])
+
+
+@njit(cache=True, nogil=True)
+def _or_box(mask, half_x, half_y, out):
+    """OR of the mask over a box, with work only on rows that have a bit nearby; the result is zero before."""
     height, width = mask.shape
-    out = np.zeros((height, width), np.int32)
-    if width <= 2 * half_x or height <= 2 * half_y:
-        out[:] = mask
-        return out
+    top = left = 0
+    if out.shape == mask.shape:
+        if not _copy_frame(mask, half_x, half_y, out):
+            return
+        top, left = half_y, half_x
     inner = width - 2 * half_x
     row_bits = np.zeros(height, np.int32)
     for y in range(height):
@@ -140,13 +153,10 @@ def _or_box(mask, half_x, half_y):
             bits |= row[x]
         row_bits[y] = bits
     acc = np.empty(width, np.int32)
-    for y in range(height):
-        if y < half_y or y >= height - half_y:
-            out[y] = mask[y]
-            continue
+    for y in range(height - 2 * half_y):
         acc[:] = 0
         found = False
-        for k in range(y - half_y, y + half_y + 1):
+        for k in range(y, y + 2 * half_y + 1):
             if row_bits[k] != 0:
                 found = True
                 row = mask[k]
@@ -154,19 +164,16 @@ def _or_box(mask, half_x, half_y):
                     acc[x] |= row[x]
         if not found:
             continue
-        target = out[y, half_x : half_x + inner]
+        target = out[y + top, left : left + inner]
         target[:] = acc[:inner]
         for t in range(1, 2 * half_x + 1, 2):
             a, b = acc[t : t + inner], acc[t + 1 : t + 1 + inner]
             for x in range(inner):
                 target[x] |= a[x] | b[x]
-        out[y, :half_x] = mask[y, :half_x]
-        out[y, width - half_x :] = mask[y, width - half_x :]
-    return out
 
 
 @njit(cache=True, nogil=True)
-def correlate_separable(image, variance, mask, kernel_x, kernel_y):
+def correlate_separable(image, variance, mask, kernel_x, kernel_y, out_image, out_variance, out_mask):
     """Correlate the planes of a masked image with the outer product of two 1-D kernels.
 
     ``out[y, x] = sum_ij kernel_y[j] kernel_x[i] image[y + j - hy, x + i - hx]``; the variance with the squared kernels, the mask with
@@ -180,16 +187,14 @@ def correlate_separable(image, variance, mask, kernel_x, kernel_y):
         int32 array ``[y, x]``, C-contiguous; an empty one is skipped.
     kernel_x, kernel_y
         float64 arrays of odd length.
-
-    Returns
-    -------
-    image, variance, mask
-        New arrays. Pixels nearer to the border than half the kernel are copied from the input.
+    out_image, out_variance, out_mask
+        The results, of the types of the planes; the mask is zero before. They have the shapes of the planes, and pixels nearer to the border than
+        half the kernel are copied; or they are smaller by that frame, which needs planes larger than the kernel. They are allocated by numpy,
+        which asks for large memory pages; that costs a fraction of what such an array costs in compiled code.
     """
-    out_image = _correlate_plane(image, kernel_x.astype(np.float32), kernel_y.astype(np.float32))
-    out_variance = _correlate_plane(variance, (kernel_x * kernel_x).astype(np.float32), (kernel_y * kernel_y).astype(np.float32))
-    out_mask = _or_box(mask, kernel_x.size // 2, kernel_y.size // 2)
-    return out_image, out_variance, out_mask
+    _correlate_plane(image, kernel_x.astype(np.float32), kernel_y.astype(np.float32), out_image)
+    _correlate_plane(variance, (kernel_x * kernel_x).astype(np.float32), (kernel_y * kernel_y).astype(np.float32), out_variance)
+    _or_box(mask, kernel_x.size // 2, kernel_y.size // 2, out_mask)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
