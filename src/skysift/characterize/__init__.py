@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from skysift.characterize.candidates import candidate_stamps, make_candidates, reserve_sources
     from skysift.characterize.characterize import Characterization, add_characterization_fields, characterize_image, install_simple_psf
     from skysift.characterize.determiners import NoPsfStarsError, PsfSolution, determine_psf
-    from skysift.characterize.measure_psf import NonfinitePsfShapeError, PsfMeasurement, add_psf_fields, measure_psf
     from skysift.characterize.pixel_grid import PixelGridFit, PixelGridOptions, fit_pixel_grid
+    from skysift.characterize.psf_measurement import NonfinitePsfShapeError, PsfMeasurement, add_psf_fields, measure_psf
     from skysift.characterize.seeing import estimate_seeing
     from skysift.characterize.selectors import (
         ObjectSizeNoGoodSourcesError,
@@ -29,16 +29,16 @@ _HOMES = {
     "Characterization": "characterize",
     "MeasureApCorrError": "ap_corr",
     "NoPsfStarsError": "determiners",
-    "NonfinitePsfShapeError": "measure_psf",
+    "NonfinitePsfShapeError": "psf_measurement",
     "ObjectSizeNoGoodSourcesError": "selectors",
     "ObjectSizeNoSourcesError": "selectors",
     "PixelGridFit": "pixel_grid",
     "PixelGridOptions": "pixel_grid",
-    "PsfMeasurement": "measure_psf",
+    "PsfMeasurement": "psf_measurement",
     "PsfSolution": "determiners",
     "StarStamps": "stamps",
     "add_characterization_fields": "characterize",
-    "add_psf_fields": "measure_psf",
+    "add_psf_fields": "psf_measurement",
     "candidate_stamps": "candidates",
     "characterize_image": "characterize",
     "cut_stamps": "stamps",
@@ -48,7 +48,7 @@ _HOMES = {
     "install_simple_psf": "characterize",
     "make_candidates": "candidates",
     "measure_ap_corr": "ap_corr",
-    "measure_psf": "measure_psf",
+    "measure_psf": "psf_measurement",
     "normalize_calibration_flux": "ap_corr",
     "reserve_sources": "candidates",
     "select_object_size": "selectors",

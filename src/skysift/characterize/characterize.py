@@ -14,7 +14,7 @@ from skysift.characterize.ap_corr import (
     measure_ap_corr,
     normalize_calibration_flux,
 )
-from skysift.characterize.measure_psf import NonfinitePsfShapeError, PsfMeasurement, add_psf_fields, measure_psf
+from skysift.characterize.psf_measurement import NonfinitePsfShapeError, PsfMeasurement, add_psf_fields, measure_psf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

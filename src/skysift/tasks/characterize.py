@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lsst.pipe.base import Struct, Task
 
-from skysift.characterize import add_characterization_fields, add_psf_fields, characterize_image, measure_psf
+from skysift.characterize import add_characterization_fields, characterize_image
 from skysift.characterize.config import CharacterizeImageConfig, MeasurePsfConfig
+from skysift.characterize.psf_measurement import add_psf_fields, measure_psf
 from skysift.table import Schema
 
 if TYPE_CHECKING:
