@@ -23,6 +23,8 @@ __all__ = ["PixelGridFit", "PixelGridOptions", "fit_pixel_grid"]
 
 CONSTANT_ROUNDS = 1
 """Rounds in which only the mean PSF is fitted."""
+_CORE = 2.5
+_FARTHEST = 0.5
 _DILATION = 3
 """Place of the dilation among the deformations."""
 FAINT_ENVELOPE = 1e-3
@@ -118,7 +120,12 @@ def fit_pixel_grid(stamps: StarStamps, terms: NDArray[np.float64], sigma: float,
             # Found anew each time among all pixels: what an early model took for a neighbour may have been its own fault.
             stars.usable = stamps.usable
             stars.compare(basis, np.array([stamps.gain, options.tolerance, options.tolerance, 1e6]))
-            stars.usable = stamps.usable & ~_neighbours(stars.residual, stars.weight, radius, sigma, options.neighbour_sigma)
+            neighbours = _neighbours(stars.residual, stars.weight, radius, sigma, options.neighbour_sigma)
+            # What would take away most of a star is the model's fault; if it is not, the star's misfit tells.
+            core = radius < _CORE * sigma
+            left = np.mean(stamps.usable[:, core] & ~neighbours[:, core], axis=1)
+            neighbours[left < options.min_usable] = False
+            stars.usable = stamps.usable & ~neighbours
         stars.compare(basis, control)
         used = _acceptable(stars.statistic, stars.flux, options, iteration)
         stars.weight *= used[:, None, None]
@@ -290,7 +297,9 @@ def _windowed_centroids(
     first_y = terms @ (weighted.sum(axis=2) @ axis)
     good = total > 0
     safe = np.where(good, total, 1.0)
-    return np.where(good, 2 * first_x / safe, 0.0), np.where(good, 2 * first_y / safe, 0.0)
+    # A model that seems to drift farther has lost its stars.
+    x, y = (np.where(good, np.clip(2 * first / safe, -_FARTHEST, _FARTHEST), 0.0) for first in (first_x, first_y))
+    return x, y
 
 
 def _neighbours(
