@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,10 @@ if TYPE_CHECKING:
     from ..geom import Box2I
     from .model import Background
 
-__all__ = ["chebyshev_blocks", "fit_chebyshev"]
+__all__ = ["add_chebyshev", "fit_chebyshev"]
+
+_BLOCK = 64
+"""Number of rows that are worked on at a time, without the memory of another image."""
 
 
 def _basis(positions: np.ndarray, start: int, size: int, order: int) -> np.ndarray:
@@ -68,29 +70,26 @@ def fit_chebyshev(background: Background, order: int) -> np.ndarray:
     return coefficients
 
 
-def chebyshev_blocks(domain: Box2I, coefficients: np.ndarray, bbox: Box2I, block: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Evaluate a Chebyshev polynomial on pixels, some rows at a time.
+def add_chebyshev(image: np.ndarray, factor: float, domain: Box2I, coefficients: np.ndarray, bbox: Box2I) -> None:
+    """Add a multiple of a Chebyshev polynomial to an image in place.
 
     Parameters
     ----------
+    image
+        float32 array, the pixels of `bbox`.
+    factor
+        The multiple.
     domain
         Box on which the polynomial is defined.
     coefficients
         Array ``[y, x]``.
     bbox
-        Box of the wanted pixels.
-    block
-        Number of rows at a time.
-
-    Yields
-    ------
-    where, values
-        Slice of the rows of `bbox`, and a float32 array of their pixels.
+        Box of the image.
     """
     order_y, order_x = coefficients.shape[0] - 1, coefficients.shape[1] - 1
-    rows = _basis(np.arange(bbox.min_y, bbox.end_y), domain.min_y, domain.height, order_y) @ coefficients
+    rows = _basis(np.arange(bbox.min_y, bbox.end_y), domain.min_y, domain.height, order_y) @ (factor * coefficients)
     rows = rows.astype(np.float32)
     columns = _basis(np.arange(bbox.min_x, bbox.end_x), domain.min_x, domain.width, order_x).T.astype(np.float32)
-    for start in range(0, bbox.height, block):
-        where = slice(start, start + block)
-        yield where, rows[where] @ columns
+    for start in range(0, bbox.height, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        image[part] += rows[part] @ columns

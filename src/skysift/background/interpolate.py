@@ -1,18 +1,17 @@
 """Interpolation of a grid of cells to pixels, with the styles of the LSST background.
 
-Each style is a piecewise cubic in x and in y. The pieces are found for all lines of the grid at once, and a piece is evaluated as
-the product of its coefficients with the powers of the distance to its left knot, so that the whole image is a few matrix products.
+Each style is a piecewise cubic in x and in y. The pieces are found for all lines of the grid at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
 from ..errors import AlgorithmError, InputError
 
-__all__ = ["MINIMUM_POINTS", "grid_blocks", "interpolate_grid", "interpolate_lines", "usable_style"]
+__all__ = ["MINIMUM_POINTS", "add_grid", "interpolate_grid", "interpolate_lines", "usable_style"]
 
 MINIMUM_POINTS = {"CONSTANT": 1, "LINEAR": 2, "NATURAL_SPLINE": 3, "CUBIC_SPLINE": 3, "AKIMA_SPLINE": 5}
 """Fewest points that each style needs."""
@@ -120,25 +119,27 @@ def _pieces(knots: np.ndarray, values: np.ndarray, style: str) -> tuple[np.ndarr
     return np.concatenate([[-np.inf], knots]), origins, scales, coefficients
 
 
-def _evaluate(knots: np.ndarray, values: np.ndarray, style: str, positions: np.ndarray, out: np.ndarray) -> None:
-    """Evaluate the interpolant of each row of `values` at increasing `positions`, into `out` ``(rows, positions)``."""
+def _columns_of_pieces(begins: np.ndarray, origins: np.ndarray, scales: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first of the increasing `positions` in each piece, and their number at the end; the pieces' variable at each of them."""
+    edges = np.append(np.searchsorted(positions, begins, side="left"), positions.size)
+    sizes = np.diff(edges)
+    return edges, (positions - np.repeat(origins, sizes)) / np.repeat(scales, sizes)
+
+
+def _evaluate(knots: np.ndarray, values: np.ndarray, style: str, positions: np.ndarray) -> np.ndarray:
+    """Evaluate the interpolant of each row of `values` at increasing `positions`."""
     begins, origins, scales, coefficients = _pieces(knots, values, style)
-    first = np.searchsorted(positions, begins, side="left")
-    ends = np.append(first[1:], positions.size)
-    coefficients = np.ascontiguousarray(coefficients.transpose(1, 0, 2), dtype=out.dtype)
-    for piece, (a, b) in enumerate(zip(first, ends)):
+    edges, t = _columns_of_pieces(begins, origins, scales, positions)
+    powers = np.vander(t, 4, increasing=True)
+    out = np.empty((values.shape[0], positions.size))
+    for piece, (a, b) in enumerate(pairwise(edges)):
         if a < b:
-            t = (positions[a:b] - origins[piece]) / scales[piece]
-            np.matmul(coefficients[piece], np.vander(t, 4, increasing=True).T.astype(out.dtype), out=out[:, a:b])
+            out[:, a:b] = coefficients[:, piece] @ powers[a:b].T
+    return out
 
 
 def interpolate_lines(
-    knots: np.ndarray,
-    values: np.ndarray,
-    positions: np.ndarray,
-    style: str = "AKIMA_SPLINE",
-    undersample: str = "REDUCE_INTERP_ORDER",
-    dtype: type = np.float64,
+    knots: np.ndarray, values: np.ndarray, positions: np.ndarray, style: str = "AKIMA_SPLINE", undersample: str = "REDUCE_INTERP_ORDER"
 ) -> np.ndarray:
     """Interpolate many lines of points in one dimension, ignoring NaN points.
 
@@ -154,37 +155,31 @@ def interpolate_lines(
         Style of interpolation, a key of `MINIMUM_POINTS`.
     undersample
         ``"REDUCE_INTERP_ORDER"``: lines with too few points use the best style they can; lines with none are NaN.
-    dtype
-        Type of the result.
 
     Returns
     -------
     interpolated
-        Array ``(lines, m)``.
+        float64 array ``(lines, m)``.
     """
     values = np.asarray(values, np.float64)
     knots = np.asarray(knots, np.float64)
-    out: np.ndarray = np.empty((values.shape[0], positions.size), dtype)
     good = np.isfinite(values)
     if good.all():
-        _evaluate(knots, values, usable_style(style, knots.size, undersample), positions, out)
-        return out
+        return _evaluate(knots, values, usable_style(style, knots.size, undersample), positions)
+    out = np.full((values.shape[0], positions.size), np.nan)
     patterns, which = np.unique(good, axis=0, return_inverse=True)
     which = which.reshape(-1)
     for k, pattern in enumerate(patterns):
         lines = np.flatnonzero(which == k)
         n = int(pattern.sum())
-        if n == 0:
-            out[lines] = np.nan
-            continue
-        chosen = usable_style(style, n, undersample)
-        part: np.ndarray = np.empty((lines.size, positions.size), dtype)
-        _evaluate(knots[pattern], values[np.ix_(lines, pattern)], chosen, positions, part)
-        out[lines] = part
+        if n > 0:
+            out[lines] = _evaluate(knots[pattern], values[np.ix_(lines, pattern)], usable_style(style, n, undersample), positions)
     return out
 
 
-def grid_blocks(
+def add_grid(
+    image: np.ndarray,
+    factor: float,
     grid: np.ndarray,
     centres_y: np.ndarray,
     centres_x: np.ndarray,
@@ -192,12 +187,15 @@ def grid_blocks(
     columns: np.ndarray,
     style: str = "AKIMA_SPLINE",
     undersample: str = "REDUCE_INTERP_ORDER",
-    block: int = 256,
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """Interpolate a grid of cells to pixels, first along y, then along x, some rows at a time.
+) -> None:
+    """Interpolate a grid of cells to pixels, first along y, then along x, and add a multiple of it to an image in place.
 
     Parameters
     ----------
+    image
+        float32 array ``(rows, columns)``, C-contiguous; NaN where there is nothing to interpolate.
+    factor
+        The multiple.
     grid
         Cell values ``[y, x]``; NaN cells are interpolated over.
     centres_y, centres_x
@@ -206,19 +204,20 @@ def grid_blocks(
         Increasing positions of the wanted pixels.
     style, undersample
         See `interpolate_lines`. The number of cells along the shorter side of the grid decides on the style.
-    block
-        Number of rows at a time.
-
-    Yields
-    ------
-    where, values
-        Slice of `rows`, and a float32 array of their pixels; NaN where there is nothing to interpolate.
     """
+    from ..kernels.cubics import add_cubics
+
     style = usable_style(style, min(grid.shape), undersample)
-    along_y = interpolate_lines(centres_y, np.asarray(grid, np.float64).T, rows, style, "REDUCE_INTERP_ORDER")
-    for start in range(0, rows.size, block):
-        where = slice(start, start + block)
-        yield where, interpolate_lines(centres_x, along_y[:, where].T, columns, style, "REDUCE_INTERP_ORDER", np.float32)
+    used = np.isfinite(grid).any(axis=0)
+    if not used.any():
+        image[...] = np.nan
+        return
+    along_y = interpolate_lines(centres_y, grid[:, used].T, rows, style)
+    begins, origins, scales, coefficients = _pieces(
+        centres_x[used], along_y.T, usable_style(style, along_y.shape[0], "REDUCE_INTERP_ORDER")
+    )
+    edges, t = _columns_of_pieces(begins, origins, scales, columns)
+    add_cubics(coefficients, edges, t.astype(np.float32), float(factor), image)
 
 
 def interpolate_grid(
@@ -230,17 +229,18 @@ def interpolate_grid(
     style: str = "AKIMA_SPLINE",
     undersample: str = "REDUCE_INTERP_ORDER",
 ) -> np.ndarray:
-    """Interpolate a grid of cells to pixels: `grid_blocks` in one block.
+    """Interpolate a grid of cells to pixels.
 
     Parameters
     ----------
     grid, centres_y, centres_x, rows, columns, style, undersample
-        See `grid_blocks`.
+        See `add_grid`.
 
     Returns
     -------
     image
         float32 array ``(rows, columns)``.
     """
-    blocks = grid_blocks(grid, centres_y, centres_x, rows, columns, style, undersample, max(rows.size, 1))
-    return next((values for _, values in blocks), np.empty((0, columns.size), np.float32))
+    image = np.zeros((rows.size, columns.size), np.float32)
+    add_grid(image, 1.0, grid, centres_y, centres_x, rows, columns, style, undersample)
+    return image

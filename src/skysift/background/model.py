@@ -11,15 +11,13 @@ import numpy as np
 from ..errors import AlgorithmError, InputError
 from ..geom import Box2I
 from ..image import Image, MaskedImage
-from .approximate import chebyshev_blocks, fit_chebyshev
-from .interpolate import MINIMUM_POINTS, grid_blocks
+from .approximate import add_chebyshev, fit_chebyshev
+from .interpolate import MINIMUM_POINTS, add_grid
 
 if TYPE_CHECKING:
     from .config import BackgroundConfig
 
 __all__ = ["Background", "BackgroundList", "TooManyMaskedPixelsError", "cell_edges", "fit_background"]
-
-_BLOCK = 256
 
 
 class TooManyMaskedPixelsError(AlgorithmError):
@@ -113,12 +111,11 @@ class Background:
         """Centres of the cells in y, PARENT pixels, shape ``(ny,)``."""
         return 0.5 * (self._edges_y[1:] + self._edges_y[:-1]) - 0.5 + self.bbox.min_y
 
-    def _blocks(self, cells: np.ndarray, bbox: Box2I | None, block: int) -> Iterator[tuple[slice, np.ndarray]]:
-        """Values of the pixels of `bbox`, some rows at a time."""
-        bbox = self._checked(bbox)
+    def _add(self, cells: np.ndarray, image: np.ndarray, factor: float, bbox: Box2I) -> None:
+        """Add a multiple of the interpolated cells to the pixels of `bbox`."""
         rows = np.arange(bbox.min_y, bbox.end_y, dtype=np.float64)
         columns = np.arange(bbox.min_x, bbox.end_x, dtype=np.float64)
-        return grid_blocks(cells, self.centres_y, self.centres_x, rows, columns, self.style, self.undersample, block)
+        add_grid(image, factor, cells, self.centres_y, self.centres_x, rows, columns, self.style, self.undersample)
 
     def _checked(self, bbox: Box2I | None) -> Box2I:
         if bbox is None:
@@ -127,12 +124,12 @@ class Background:
             raise InputError(f"the box {bbox} is not inside the box {self.bbox} of the background")
         return bbox
 
-    def _model_blocks(self, bbox: Box2I, block: int) -> Iterator[tuple[slice, np.ndarray]]:
+    def _add_model(self, image: np.ndarray, factor: float, bbox: Box2I) -> None:
+        """Add a multiple of the background to the pixels of `bbox`."""
         if self.approx_order is not None:
-            return chebyshev_blocks(self.bbox, fit_chebyshev(self, self.approx_order), bbox, block)
-        if self.style == "NONE":
-            return iter([(slice(None), np.zeros(bbox.shape, np.float32))])
-        return self._blocks(self.values, bbox, block)
+            add_chebyshev(image, factor, self.bbox, fit_chebyshev(self, self.approx_order), bbox)
+        elif self.style != "NONE":
+            self._add(self.values, image, factor, bbox)
 
     def image(self, bbox: Box2I | None = None) -> Image:
         """The background of each pixel.
@@ -155,9 +152,9 @@ class Background:
             When `bbox` is not inside the background's box.
         """
         bbox = self._checked(bbox)
-        if bbox.is_empty:
-            return Image(np.empty(bbox.shape, np.float32), bbox.min)
-        _, array = next(self._model_blocks(bbox, bbox.height))
+        array = np.zeros(bbox.shape, np.float32)
+        if not bbox.is_empty:
+            self._add_model(array, 1.0, bbox)
         return Image(array, bbox.min)
 
     def subtract_from(self, image: Image) -> None:
@@ -174,9 +171,12 @@ class Background:
             See `image`.
         """
         bbox = self._checked(image.bbox)
-        if not bbox.is_empty:
-            for where, values in self._model_blocks(bbox, _BLOCK):
-                image.array[where] -= values
+        if bbox.is_empty:
+            return
+        array = np.require(image.array, np.float32, ["C", "W"])
+        self._add_model(array, -1.0, bbox)
+        if array is not image.array:
+            image.array[...] = array
 
     def rms_image(self, bbox: Box2I | None = None) -> Image:
         """The standard deviation of the sky of each pixel, interpolated like the background.
@@ -194,7 +194,9 @@ class Background:
         if self.rms is None:
             raise AlgorithmError("this background has no rms of its cells")
         bbox = self._checked(bbox)
-        _, array = next(self._blocks(self.rms, bbox, max(bbox.height, 1)), (None, np.empty(bbox.shape, np.float32)))
+        array = np.zeros(bbox.shape, np.float32)
+        if not bbox.is_empty:
+            self._add(self.rms, array, 1.0, bbox)
         # Extrapolation must not reach zero.
         good = self.rms[np.isfinite(self.rms)]
         if good.size:

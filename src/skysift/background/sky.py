@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from .interpolate import interpolate_grid
+from .interpolate import add_grid, interpolate_grid
 from .model import Background, TooManyMaskedPixelsError, cell_edges
 from .smooth import smooth_to_errors
 
@@ -109,7 +109,8 @@ def _estimate(
         raise TooManyMaskedPixelsError(f"all {width} x {height} pixels are masked or not finite; there is no sky to estimate")
     ny, nx = math.ceil(height / config.cellSize), math.ceil(width / config.cellSize)
     edges_y, edges_x = cell_edges(shape[0], ny), cell_edges(shape[1], nx)
-    grid = (*(0.5 * (e[1:] + e[:-1]) - 0.5 for e in (edges_y, edges_x)), *(np.arange(n, dtype=np.float64) for n in shape))
+    centres_y, centres_x = (0.5 * (e[1:] + e[:-1]) - 0.5 for e in (edges_y, edges_x))
+    grid = centres_y, centres_x, np.arange(shape[0], dtype=np.float64), np.arange(shape[1], dtype=np.float64)
 
     def statistics(values: np.ndarray, left_out: np.ndarray, nsigma: float = 3.0) -> np.ndarray:
         return tile_statistics(values, left_out.astype(np.int32), np.int32(1), True, edges_y, edges_x, True, True, nsigma, 3)
@@ -118,9 +119,10 @@ def _estimate(
     cells = smooth_to_errors(raw, errors, config.smoothing)
     pixels = np.maximum(cell_sums(mean, count, empty, edges_y, edges_x)[:, :, 0], 1.0)
     root_count = np.sqrt(count)
-    excluded = np.empty(shape, np.bool_)
+    residual, excluded = np.empty(shape, np.float32), np.empty(shape, np.bool_)
     for _ in range(config.iterations):
-        residual = mean - interpolate_grid(cells, *grid, "NATURAL_SPLINE")
+        residual[...] = mean
+        add_grid(residual, -1.0, cells, *grid, "NATURAL_SPLINE")
         smoothed = separable_gaussian(residual * root_count, None, None, 1.0, 3)[0]
         noise = _noise_cells(statistics(smoothed, (smoothed >= 0) | empty)[:, :, 3])
         smoothed /= interpolate_grid(noise, *grid, "LINEAR")

@@ -11,15 +11,16 @@ COLUMNS = ("n", "mean", "variance", "median", "iqr", "clip_mean", "clip_variance
 """What the last axis of `tile_statistics` holds."""
 
 _BINS = 1024
-_SAMPLES = 255
+_SAMPLES = 63
 
 
 @njit(cache=True, nogil=True)
 def _gather(image, mask, bad_bits, y0, y1, x0, x1, buffer):
-    """Copy the good, finite pixels of a tile to `buffer`; return their number and whether a good pixel was not finite."""
+    """Copy the good, finite pixels of a tile to `buffer`, longer by one than they; return their number and whether a good pixel was not finite."""
     n = 0
     poisoned = False
     has_mask = mask.size > 0
+    largest = np.float32(3.4e38)
     for y in range(y0, y1):
         row = image[y, x0:x1]
         width = row.size
@@ -29,28 +30,25 @@ def _gather(image, mask, bad_bits, y0, y1, x0, x1, buffer):
             for x in range(width):
                 bits |= mask_row[x]
             bits &= bad_bits
-        trouble = 0
+        trouble = False
         for x in range(width):
-            trouble += np.int32(not (np.abs(row[x]) <= np.float32(3.4e38)))
-        if bits == 0 and trouble == 0:
+            trouble |= not (np.abs(row[x]) <= largest)
+        if bits == 0 and not trouble:
             buffer[n : n + width] = row
             n += width
             continue
         for x in range(width):
-            if bits != 0 and (mask[y, x0 + x] & bad_bits) != 0:
-                continue
-            if np.isfinite(row[x]):
-                buffer[n] = row[x]
-                n += 1
-            else:
-                poisoned = True
+            good = bits == 0 or (mask[y, x0 + x] & bad_bits) == 0
+            finite = np.abs(row[x]) <= largest
+            buffer[n] = row[x]
+            n += int(good & finite)
+            poisoned |= good & (not finite)
     return n, poisoned
 
 
 @njit(cache=True, nogil=True)
-def _select(values, n, k):
-    """The element of rank `k` among the first `n`, by Hoare's quickselect; reorders `values`."""
-    left, right = 0, n - 1
+def _select(values, k, left, right):
+    """The element of rank `k`, by Hoare's quickselect among the elements from `left` to `right`; reorders them."""
     while left < right:
         pivot = values[(left + right) // 2]
         i, j = left, right
@@ -71,68 +69,61 @@ def _select(values, n, k):
             left = i
         else:
             break
-    return values[k]
+    return np.float64(values[k])
 
 
 @njit(cache=True, nogil=True)
-def _quartiles(buffer, n, index, store, counts, fractions, result):
-    """Exact quantiles with linear interpolation between ranks, from a histogram and a selection in the few bins that matter."""
-    sample = store[: min(n, _SAMPLES)]
-    step = n // sample.size
-    for i in range(sample.size):
-        sample[i] = buffer[i * step]
-    size = sample.size
-    low = _select(sample, size, size // 4)
-    high = _select(sample, size, (3 * size) // 4)
-    width = max(np.float64(high) - np.float64(low), 1e-6 * max(abs(np.float64(low)), abs(np.float64(high))), 1e-30)
-    origin = np.float32(low - 3.0 * width)
-    scale = np.float32(_BINS / (7.0 * width))
-    top = np.float32(_BINS - 1)
+def _quartiles(buffer, n, index, store, counts):
+    """Exact quartiles with linear interpolation between ranks, from a histogram and a selection in the few bins that matter."""
+    size = min(n, _SAMPLES)
+    step = n // size
+    for i in range(size):
+        store[i] = buffer[i * step]
+    low = _select(store, size // 4, 0, size - 1)
+    high = _select(store, (3 * size) // 4, 0, size - 1)
+    width = max(high - low, 1e-6 * max(abs(low), abs(high)), 1e-30)
+    bins = min(max(n // 4, 64), _BINS)
+    origin = np.float32(low - width)
+    scale = np.float32((bins - 1) / (3.0 * width))
+    top = np.float32(bins - 1)
     for i in range(n):
-        index[i] = np.uint16(min(max((buffer[i] - origin) * scale, np.float32(0)), top))
-    counts[:] = 0
+        b = (buffer[i] - origin) * scale
+        b = b if b > 0 else np.float32(0)
+        index[i] = np.uint16(b if b < top else top)
+    counts[:bins] = 0
     for i in range(n):
         counts[index[i]] += 1
 
-    wanted = np.zeros(_BINS, np.bool_)
-    for q in range(fractions.size):
-        rank = int(fractions[q] * (n - 1))
-        seen = 0
-        for b in range(_BINS):
-            seen += counts[b]
-            if seen > rank:
-                wanted[b] = True
-                if seen > rank + 1 or rank + 1 >= n:
-                    break
+    # Each quartile lies between two ranks. The values in the bins of these ranks are kept, and the ranks among them noted.
+    ranks = np.empty(6, np.int64)
+    for q in range(3):
+        ranks[2 * q] = int(0.25 * (q + 1) * (n - 1))
+        ranks[2 * q + 1] = min(ranks[2 * q] + 1, n - 1)
+    seen = 0
+    kept = 0
+    q = 0
+    for b in range(bins):
+        count = counts[b]
+        counts[b] = 0
+        while q < 6 and ranks[q] < seen + count:
+            ranks[q] -= seen - kept
+            counts[b] = 1
+            q += 1
+        seen += count
+        kept += count * counts[b]
     kept = 0
     for i in range(n):
-        if wanted[index[i]]:
-            store[kept] = buffer[i]
-            kept += 1
-    for q in range(fractions.size):
-        position = fractions[q] * (n - 1)
-        rank = int(position)
-        seen = 0
-        skipped = 0
-        for b in range(_BINS):
-            seen += counts[b]
-            if seen > rank:
-                break
-            if not wanted[b]:
-                skipped += counts[b]
-        below = np.float64(_select(store, kept, rank - skipped))
-        result[q] = below
-        if position > rank:
-            seen = 0
-            skipped = 0
-            for b in range(_BINS):
-                seen += counts[b]
-                if seen > rank + 1:
-                    break
-                if not wanted[b]:
-                    skipped += counts[b]
-            above = np.float64(_select(store, kept, rank + 1 - skipped))
-            result[q] = below + (position - rank) * (above - below)
+        store[kept] = buffer[i]
+        kept += counts[index[i]]
+    result = np.empty(3)
+    start = 0
+    for q in range(3):
+        position = 0.25 * (q + 1) * (n - 1)
+        below = _select(store, ranks[2 * q], start, kept - 1)
+        above = _select(store, ranks[2 * q + 1], ranks[2 * q], kept - 1)
+        result[q] = below + (position - int(position)) * (above - below)
+        start = ranks[2 * q + 1]
+    return result[0], result[1], result[2]
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
@@ -189,12 +180,10 @@ def tile_statistics(image, mask, bad_bits, nan_safe, edges_y, edges_x, with_quar
     for j in range(ny):
         for i in range(nx):
             size = max(size, (edges_y[j + 1] - edges_y[j]) * (edges_x[i + 1] - edges_x[i]))
-    buffer = np.empty(size, np.float32)
-    store = np.empty(max(size, _SAMPLES), np.float32)
+    buffer = np.empty(size + 1, np.float32)
+    store = np.empty(size + 1, np.float32)
     index = np.empty(size, np.uint16)
     counts = np.empty(_BINS, np.int64)
-    fractions = np.array([0.25, 0.5, 0.75])
-    quartiles = np.empty(3)
     for j in range(ny):
         for i in range(nx):
             cell = out[j, i]
@@ -203,10 +192,9 @@ def tile_statistics(image, mask, bad_bits, nan_safe, edges_y, edges_x, with_quar
             if n == 0 or (poisoned and not nan_safe):
                 continue
             if with_quartiles:
-                _quartiles(buffer, n, index, store, counts, fractions, quartiles)
-                cell[3] = quartiles[1]
-                cell[4] = quartiles[2] - quartiles[0]
-                centre = quartiles[1]
+                lower, centre, upper = _quartiles(buffer, n, index, store, counts)
+                cell[3] = centre
+                cell[4] = upper - lower
             else:
                 centre = np.float64(buffer[0])
             _, cell[1], cell[2] = _moments(buffer, n, centre, np.inf)

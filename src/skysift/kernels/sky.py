@@ -191,12 +191,14 @@ def cell_sums(values, weights, excluded, edges_y, edges_x):
     for j in range(ny):
         for y in range(edges_y[j], edges_y[j + 1]):
             for i in range(nx):
+                part = slice(edges_x[i], edges_x[i + 1])
+                value, weight, left_out = values[y, part], weights[y, part], excluded[y, part]
                 w0 = 0.0
                 w1 = 0.0
-                for x in range(edges_x[i], edges_x[i + 1]):
-                    w = 0.0 if excluded[y, x] else np.float64(weights[y, x])
+                for x in range(value.size):
+                    w = 0.0 if left_out[x] else np.float64(weight[x])
                     w0 += w
-                    w1 += w * np.float64(values[y, x])
+                    w1 += w * np.float64(value[x])
                 sums[j, i, 0] += w0
                 sums[j, i, 1] += w1
     return sums
