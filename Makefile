@@ -34,8 +34,8 @@ test: $(VENV)/.dev $(VENV)/.warm
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests benchmarks docs
-	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/ruff check src tests benchmarks docs examples
+	$(BIN)/ruff format --check src tests benchmarks docs examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -43,4 +43,4 @@ docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 clean:
-	rm -rf $(VENV) build demo docs/_build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build demo docs/_build docs/_generated .pytest_cache .mypy_cache .ruff_cache

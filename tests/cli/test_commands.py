@@ -161,3 +161,12 @@ def test_help_answers_without_the_science():
     code = "import sys; from skysift.cli import _run; _run(['--help'], False); print([m for m in ('numpy', 'numba', 'astropy', 'scipy', 'lsst') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.splitlines()[-1] == "[]"
+
+
+def test_every_line_of_the_configuration_can_be_given_back(capsys, field):
+    assert run("process", field, "--show-config") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("starSelector[objectSize].signalToNoiseMin=" in line for line in lines)
+    overrides = [part for line in lines for part in ("-c", line)]
+    assert run("process", field, *overrides, "--show-config") == 0
+    assert capsys.readouterr().out.splitlines() == lines

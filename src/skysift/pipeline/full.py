@@ -88,7 +88,7 @@ def process(exposure: Exposure, config: ProcessConfig | None = None, *, listener
 
 def _schema(config: ProcessConfig) -> Schema:
     from skysift.characterize.ap_corr import add_measure_ap_corr_fields
-    from skysift.characterize.measure_psf import add_psf_fields
+    from skysift.characterize.psf_measurement import add_psf_fields
     from skysift.measure import add_ap_corr_fields, add_calculation_fields, measurement_schema
     from skysift.pipeline.steps import add_position_fields
 
@@ -104,7 +104,7 @@ def _schema(config: ProcessConfig) -> Schema:
 
 def _learn_psf(exposure: Exposure, config: ProcessConfig, noise: float, warnings: list[str]) -> SourceCatalog | None:
     """Give the exposure a PSF unless it has one; returns the stars."""
-    from skysift.characterize.measure_psf import add_psf_fields, measure_psf
+    from skysift.characterize.psf_measurement import add_psf_fields, measure_psf
     from skysift.characterize.seeing import estimate_seeing
     from skysift.measure import Measurement, measurement_schema
     from skysift.pipeline.search import search

@@ -50,7 +50,7 @@ def apply_overrides(config: pexConfig.Config, overrides: Iterable[str] = (), fil
     try:
         config.validate()
     except (pexConfig.FieldValidationError, ValueError) as error:
-        raise ConfigError(" ".join(str(error).split())) from error
+        raise ConfigError(_reason(error)) from error
 
 
 def _set(config: pexConfig.Config, name: str, value: str) -> None:
@@ -62,10 +62,9 @@ def _set(config: pexConfig.Config, name: str, value: str) -> None:
         raise ConfigError(_unknown(last, target.keys(), name))
     field = type(target)._fields.get(last) if isinstance(target, pexConfig.Config) else None
     try:
-        setattr(target, last, _parse(value, field))
+        setattr(target, last, _items(value, str) if last == "names" and field is None else _parse(value, field))
     except (pexConfig.FieldValidationError, ValueError, TypeError, AttributeError) as error:
-        reason = getattr(error, "msg", None) or str(error)
-        raise ConfigError(f"{name}={value}: {' '.join(str(reason).split())}") from error
+        raise ConfigError(f"{name}={value}: {_reason(error)}") from error
 
 
 def _child(target: Any, part: str, name: str) -> Any:
@@ -91,9 +90,18 @@ def _parse(value: str, field: Any) -> Any:
     if value == "None":
         return None
     if isinstance(field, pexConfig.ListField):
-        items = [item.strip().strip("\"'") for item in value.strip("[]()").split(",") if item.strip()]
-        return [_number(item, field.itemtype) for item in items]
+        return _items(value, field.itemtype)
     return _number(value.strip("\"'"), getattr(field, "dtype", str))
+
+
+def _items(value: str, kind: Any) -> list[Any]:
+    items = (item.strip().strip("\"'") for item in value.strip("[]()").split(","))
+    return [_number(item, kind) for item in items if item]
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong in one line, without the places in the code that pex_config adds."""
+    return " ".join(str(error).split()).partition(" For more information")[0]
 
 
 def _number(text: str, kind: Any) -> Any:
@@ -118,7 +126,7 @@ def configuration_lines(config: pexConfig.Config) -> str:
     Returns
     -------
     text
-        A ``name=value`` line for each field, in the order of declaration; of plugins only the active ones.
+        A ``name=value`` line for each field, in the order of declaration; of alternatives and plugins only the active ones.
     """
     return "\n".join(_lines(config.toDict(), ""))
 
@@ -130,7 +138,10 @@ def _lines(tree: Any, prefix: str) -> Iterable[str]:
             active = sorted(value["names"])
             yield f"{name}.names={','.join(active)}"
             for plugin in active:
-                yield from _lines(value.get("values", value).get(plugin, {}), f"{name}[{plugin}].")
+                yield from _lines(value["values"].get(plugin, {}), f"{name}[{plugin}].")
+        elif isinstance(value, dict) and set(value) == {"name", "values"}:
+            yield f"{name}.name={value['name']}"
+            yield from _lines(value["values"].get(value["name"], {}), f"{name}[{value['name']}].")
         elif isinstance(value, dict):
             yield from _lines(value, f"{name}.")
         else:
