@@ -89,7 +89,7 @@ class SkyConfig(pexConfig.Config):
         min=0.0,
         max=1.0,
     )
-    iterations = pexConfig.RangeField(doc="Number of times to repeat masking and fitting.", dtype=int, default=4, min=1)
+    iterations = pexConfig.RangeField(doc="Number of times to repeat masking and fitting.", dtype=int, default=3, min=1)
     smoothing = pexConfig.RangeField(
         doc="Strength of the smoothing of the cells: structure of a wavelength of L cells is damped by 1 + smoothing * (2 pi / L)**4.",
         dtype=float,

@@ -33,6 +33,8 @@ _TOLERANCE = 0.1
 """How far the smoothing between iterations may bend cells, in units of the noise of a block: a model that is bent below the sky would take the
 sky for a source and never find back to it."""
 
+_STRIDE = 1.4
+"""The steps between the first sky and the last go this much farther than they say, for one step alone takes away about half of the sources' light."""
 
 _CROWDED = 0.35
 """With less than this fraction of sky left the estimate is repeated in small blocks, which fit between the stars."""
@@ -120,7 +122,7 @@ def _estimate(
     pixels = np.maximum(cell_sums(mean, count, empty, edges_y, edges_x)[:, :, 0], 1.0)
     root_count = np.sqrt(count)
     residual, excluded = np.empty(shape, np.float32), np.empty(shape, np.bool_)
-    for _ in range(config.iterations):
+    for left in reversed(range(config.iterations)):
         residual[...] = mean
         add_grid(residual, -1.0, cells, *grid, "NATURAL_SPLINE")
         smoothed = separable_gaussian(residual * root_count, None, None, 1.0, 3)[0]
@@ -130,7 +132,7 @@ def _estimate(
         sums = cell_sums(residual, count, excluded, edges_y, edges_x)
         weight = sums[:, :, 0]
         shift = np.divide(sums[:, :, 1], weight, out=np.zeros_like(weight), where=weight > 0)
-        raw = cells + shift
+        raw = cells + (_STRIDE * shift if left else shift)
         # Cells with little sky left count for less than their noise says: what hides the rest shines into them.
         kept = weight / pixels
         with np.errstate(divide="ignore"):
