@@ -33,12 +33,14 @@ class Truth:
         self.coefficients = np.array([[header[f"{key}{j}"] for j in range(6)] for key in ("PFWHM", "PG1", "PG2")])
 
     def image(self, x: float, y: float, size: int) -> np.ndarray:
+        """Draw the PSF at a position, with the pixel, centred."""
         u, v = (x - (self.size - 1) / 2) / (self.size / 2), (y - (self.size - 1) / 2) / (self.size / 2)
         fwhm, g1, g2 = self.coefficients @ np.array([1.0, u, v, u * u, u * v, v * v])
         psf = galsim.Kolmogorov(fwhm=fwhm).shear(g1=g1, g2=g2)
         return psf.drawImage(galsim.Image(size, size, dtype=float), scale=self.scale).array
 
     def grid(self, n: int = 15) -> tuple[np.ndarray, np.ndarray]:
+        """Give the centres of n x n cells of the image."""
         centers = (np.arange(n) + 0.5) * self.size / n - 0.5
         x, y = np.meshgrid(centers, centers)
         return x.ravel(), y.ravel()
@@ -74,8 +76,8 @@ def read(path: Path) -> tuple[Exposure, Truth]:
         return exposure, Truth(hdus[0].header)
 
 
-def contaminated(path: Path, catalog, n: int = 5) -> np.ndarray:
-    """Rows of unsaturated stars with a neighbour's light within 12 pixels, the worst first, and of bright galaxies if those are too few."""
+def contaminated(path: Path, catalog, candidates: np.ndarray, n: int = 5) -> np.ndarray:
+    """Rows that are no candidates: stars with a neighbour's light within 12 pixels, the worst first, and bright galaxies if those are too few."""
     table = fits.getdata(path.with_name(f"{path.stem}_truth.fits"))
     bright = table[(table["peak"] < 9e4) & (table["psfflux"] > 100 * table["sig_psf_sky"])]
     light = np.where(bright["star"], bright["nbr_flux12"] / bright["flux"], 0.0)
@@ -83,7 +85,8 @@ def contaminated(path: Path, catalog, n: int = 5) -> np.ndarray:
     bad = bright[order][(light > 0.1)[order] | ~bright["star"][order]]
     distance = np.hypot(catalog.x[:, None] - bad["x"], catalog.y[:, None] - bad["y"])
     found = np.nanmin(distance, axis=0) < 2
-    return np.array(list(dict.fromkeys(np.nanargmin(distance, axis=0)[found].tolist())))[:n]
+    rows = dict.fromkeys(np.nanargmin(distance, axis=0)[found].tolist())
+    return np.array([row for row in rows if row not in candidates][:n])
 
 
 def main() -> None:
@@ -98,7 +101,7 @@ def main() -> None:
         rows = found.psf.rows
         print(f"{path}: characterisation {median(cpu):.2f} s CPU, {len(found.catalog)} sources, {len(rows)} candidates")
         choice = config.measurePsf.psfDeterminer
-        for label, extra in (("own selection", []), ("and five contaminated", contaminated(path, found.catalog))):
+        for label, extra in (("own selection", []), ("and five contaminated", contaminated(path, found.catalog, rows))):
             chosen = np.union1d(rows, np.asarray(extra, np.int64))
             cpu = []
             for _ in range(3):

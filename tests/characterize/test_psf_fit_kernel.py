@@ -7,7 +7,7 @@ import pytest
 
 from skysift.kernels.psf_fit import back_project, star_residuals
 
-ORDER = 7
+ORDER = 9
 
 
 def shift_matrix(k, offset):

@@ -13,7 +13,7 @@ from numba import njit
 
 __all__ = ["back_project", "star_residuals"]
 
-_ORDER = 7
+_ORDER = 9
 _TAPS = 2 * _ORDER + 1
 
 
