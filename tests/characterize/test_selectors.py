@@ -142,7 +142,7 @@ def test_impossible_configurations():
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 200), st.floats(0, 1), st.integers(0, 2**40))
+@given(st.integers(0, 200), st.floats(0, 0.99), st.integers(0, 2**40))
 def test_reserved_fraction(n, fraction, exposure_id):
     config = ReserveSourcesConfig(fraction=fraction)
     reserved = reserve_sources(n, config, exposure_id)

@@ -18,7 +18,9 @@ class BasePsfDeterminerConfig(pexConfig.Config):
     stampSize = pexConfig.Field[int](doc="Side of the star stamps, odd, pixels.", dtype=int, default=41)
     maxCandidates = pexConfig.Field[int](doc="Most candidates to fit; more are thinned at random.", dtype=int, default=300)
     downsampleRandomSeed = pexConfig.Field[int](doc="Seed of the thinning.", dtype=int, default=98765)
-    spatialOrder = pexConfig.RangeField(doc="Total order of the polynomials in position.", dtype=int, default=2, min=0, max=6)
+    spatialOrder = pexConfig.RangeField(
+        doc="Total order of the polynomials in position.", dtype=int, default=2, min=0, max=6, inclusiveMax=True
+    )
 
     def validate(self) -> None:
         """Check the size of the stamps."""
@@ -40,7 +42,7 @@ class PsfexPsfDeterminerConfig(BasePsfDeterminerConfig):
         doc="Stars whose misfit exceeds the median by this many standard deviations leave the fit.", dtype=float, default=5.0, min=0.0
     )
     outlierMaxRemove = pexConfig.RangeField(
-        doc="Most stars that may leave in one iteration, as a fraction.", dtype=float, default=0.05, min=0.0, max=1.0
+        doc="Most stars that may leave in one iteration, as a fraction.", dtype=float, default=0.05, min=0.0, max=1.0, inclusiveMax=True
     )
 
 
@@ -52,7 +54,7 @@ class PiffPsfDeterminerConfig(BasePsfDeterminerConfig):
         doc="Stars whose misfit exceeds the median by this many standard deviations leave the fit.", dtype=float, default=4.0, min=0.0
     )
     outlierMaxRemove = pexConfig.RangeField(
-        doc="Most stars that may leave in one iteration, as a fraction.", dtype=float, default=0.05, min=0.0, max=1.0
+        doc="Most stars that may leave in one iteration, as a fraction.", dtype=float, default=0.05, min=0.0, max=1.0, inclusiveMax=True
     )
     maxSNR = pexConfig.RangeField(
         doc="Stars of a higher signal-to-noise ratio weigh as much as those of this one; 0 sets no limit.",
@@ -64,7 +66,7 @@ class PiffPsfDeterminerConfig(BasePsfDeterminerConfig):
         doc="Mask planes of pixels that do not count.", dtype=str, default=["BAD", "CR", "INTRP", "SAT", "SUSPECT", "NO_DATA"]
     )
     minimumUnmaskedFraction = pexConfig.RangeField(
-        doc="Least fraction of a star's core that must count.", dtype=float, default=0.5, min=0.0, max=1.0
+        doc="Least fraction of a star's core that must count.", dtype=float, default=0.5, min=0.0, max=1.0, inclusiveMax=True
     )
     piffMaxIter = pexConfig.RangeField(doc="Most iterations.", dtype=int, default=15, min=1)
 
