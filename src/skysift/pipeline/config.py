@@ -54,6 +54,11 @@ class PsfConfig(pexConfig.Config):
     )
     measurement = pexConfig.ConfigField[MeasurementConfig](doc="What is measured of the stars' candidates.", dtype=MeasurementConfig)
     measurePsf = pexConfig.ConfigField[MeasurePsfConfig](doc="Selection of stars and fit.", dtype=MeasurePsfConfig)
+    doRefit = pexConfig.Field[bool](
+        doc="Once the reserved stars have judged the fit, fit again with all stars: the PSF of the products is that one.",
+        dtype=bool,
+        default=True,
+    )
 
     def setDefaults(self) -> None:
         """Measure what the star selector and the fit ask for, and keep a fifth of the stars for the report."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skysift.background import Background
     from skysift.image import Exposure
+    from skysift.psf import Psf
     from skysift.table import SourceCatalog
 
 __all__ = ["ProcessResult", "Stages"]
@@ -34,6 +35,8 @@ class ProcessResult:
         CPU seconds by stage, in the order they ran.
     configuration
         Every field as ``name=value`` lines.
+    check_psf
+        The PSF of a fit that has not seen the reserved stars (flag `calib_psf_reserved`); None where none was fitted.
     """
 
     exposure: Exposure
@@ -42,6 +45,7 @@ class ProcessResult:
     summary: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     configuration: str = ""
+    check_psf: Psf | None = None
 
 
 class Stages:

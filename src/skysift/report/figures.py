@@ -168,9 +168,10 @@ def psf_figure(exposure: Exposure, catalog: SourceCatalog) -> Figure | None:
     return figure
 
 
-def residual_figure(exposure: Exposure, catalog: SourceCatalog, most: int = 9) -> Figure | None:
-    """Reserved stars (or the used ones when none was reserved): data, model and residual of the brightest, and the median residual of all."""
-    psf = exposure.psf
+def residual_figure(result: ProcessResult, most: int = 9) -> Figure | None:
+    """Reserved stars with the PSF of the fit that had not seen them (or the used ones when none was reserved): data, model and residual."""
+    exposure, catalog = result.exposure, result.catalog
+    psf = result.check_psf or exposure.psf
     if psf is None:
         return None
     name = "calib_psf_reserved" if "calib_psf_reserved" in catalog.schema and np.any(catalog["calib_psf_reserved"]) else "calib_psf_used"

@@ -72,8 +72,8 @@ def _figures(result: ProcessResult, truth: Mapping[str, np.ndarray] | None) -> I
     )
     yield (
         "PSF residuals",
-        "Stars that the fit did not see, when some were reserved: structure in the bottom row is what the model misses.",
-        figures.residual_figure(exposure, catalog),
+        "Stars and the PSF of a fit that did not see them, when some were reserved: structure in the bottom row is what the model misses.",
+        figures.residual_figure(result),
     )
     yield (
         "Stars and galaxies",
