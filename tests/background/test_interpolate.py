@@ -10,6 +10,7 @@ from scipy.interpolate import Akima1DInterpolator, CubicSpline
 
 from skysift.background.interpolate import MINIMUM_POINTS, interpolate_grid, interpolate_lines, usable_style
 from skysift.errors import AlgorithmError, InputError
+from skysift.kernels.cubics import add_cubics
 
 
 @settings(max_examples=30, deadline=None)
@@ -70,3 +71,14 @@ def test_grid_reproduces_a_plane():
     image = interpolate_grid(grid, centres, centres, pixels, pixels)
     assert image.dtype == np.float32
     np.testing.assert_allclose(image, 3 + 0.1 * pixels[:, None] - 0.2 * pixels, atol=1e-5)
+
+
+def test_cubics_in_plain_numpy():
+    rng = np.random.default_rng(1)
+    coefficients = rng.normal(0, 1, (7, 3, 4))
+    edges, t = np.array([0, 4, 4, 11], np.int64), rng.uniform(0, 1, 11).astype(np.float32)
+    image = rng.normal(0, 1, (7, 11)).astype(np.float32)
+    piece = np.repeat(np.arange(3), np.diff(edges))
+    expected = image - 2.0 * np.einsum("ypk,kp->yp", coefficients[:, piece], t.astype(float) ** np.arange(4)[:, None])
+    add_cubics(coefficients, edges, t, -2.0, image)
+    np.testing.assert_allclose(image, expected, atol=1e-5)

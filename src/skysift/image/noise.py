@@ -10,7 +10,7 @@ import numpy as np
 __all__ = ["estimate_variance"]
 
 _CELL = 128
-_ROWS_PER_CELL = 10
+_ROWS_PER_CELL = 16
 _LAG = 8
 _CLIPPED_VARIANCE = 0.970
 _CROWDED = 1.4
@@ -57,7 +57,7 @@ def estimate_variance(image: Any, mask: Any = None, gain: float | None = None, r
     cell = min(_CELL, max(pixels.shape))
     step = max(1, cell // _ROWS_PER_CELL) if min(pixels.shape) > 2 * _CELL else 1
     sky, scatter, white, lower = noise_cells(
-        pixels, _usable(mask, hidden, pixels.shape), cell, step, min(_LAG, max((pixels.shape[1] - 1) // 2, 1))
+        pixels, _usable(mask, hidden, pixels.shape, step), cell, step, min(_LAG, max((pixels.shape[1] - 1) // 2, 1))
     )
     variance = _structure_free(scatter, white, lower, math.sqrt(step) / cell) ** 2 / _CLIPPED_VARIANCE
     level = _smoothed(sky)
@@ -69,24 +69,27 @@ def estimate_variance(image: Any, mask: Any = None, gain: float | None = None, r
     if not np.isfinite(variance).any():
         return np.full(pixels.shape, np.nan, dtype=np.float32)
     floor = (read_noise * inverse_gain) ** 2 if read_noise is not None and math.isfinite(read_noise) else 0.0
-    return spread_variance(pixels, level.astype(np.float32), variance.astype(np.float32), cell, inverse_gain, floor)
+    result = np.empty(pixels.shape, dtype=np.float32)
+    spread_variance(pixels, level.astype(np.float32), variance.astype(np.float32), cell, inverse_gain, floor, result)
+    return result
 
 
-def _usable(mask: Any, hidden: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Pixels that may be used, or an empty array if all may."""
+def _usable(mask: Any, hidden: np.ndarray | None, shape: tuple[int, ...], step: int) -> np.ndarray:
+    """Pixels of every so many-th row that may be used, or an empty array if all may."""
     from skysift.errors import InputError
     from skysift.image.mask import Mask
 
     if mask is None and hidden is None:
         return np.empty((0, 0), dtype=np.bool_)
-    usable = np.ones(shape, dtype=np.bool_)
+    usable = np.ones((-(-shape[0] // step), shape[1]), dtype=np.bool_)
     if mask is not None:
-        bad = mask.has(*_LEFT_OUT) if isinstance(mask, Mask) else np.asarray(mask) != 0
-        if bad.shape != shape:
-            raise InputError(f"the mask has shape {bad.shape} where the image has {shape}")
-        usable &= ~bad
+        flags = mask.array if isinstance(mask, Mask) else np.asarray(mask)
+        if flags.shape != shape:
+            raise InputError(f"the mask has shape {flags.shape} where the image has {shape}")
+        bits = mask.bitmask(*_LEFT_OUT, ignore_missing=True) if isinstance(mask, Mask) else -1
+        usable &= (flags[::step] if flags.dtype == np.bool_ else flags[::step] & bits) == 0
     if hidden is not None:
-        usable &= ~hidden
+        usable &= ~hidden[::step]
     return usable
 
 

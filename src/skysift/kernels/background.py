@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["COLUMNS", "tile_statistics"]
+__all__ = ["BINS", "COLUMNS", "moments", "quantiles", "tile_statistics"]
 
 COLUMNS = ("n", "mean", "variance", "median", "iqr", "clip_mean", "clip_variance", "clip_n")
 """What the last axis of `tile_statistics` holds."""
 
-_BINS = 1024
+BINS = 1024
+"""Most bins of a histogram for quantiles."""
+
 _SAMPLES = 63
 
 
@@ -73,8 +75,25 @@ def _select(values, k, left, right):
 
 
 @njit(cache=True, nogil=True)
-def _quartiles(buffer, n, index, store, counts):
-    """Exact quartiles with linear interpolation between ranks, from a histogram and a selection in the few bins that matter."""
+def quantiles(buffer, n, fractions, index, store, counts):
+    """Three exact quantiles, with linear interpolation between ranks, from a histogram and a selection in the few bins that matter.
+
+    Parameters
+    ----------
+    buffer
+        float32 array whose first `n` values, finite, are meant; one or more.
+    n
+        Their number.
+    fractions
+        Tuple of three ascending fractions in [0, 1].
+    index, store, counts
+        To work in: uint16 ``(n,)``, float32 ``(n + 1,)`` and int64 ``(BINS,)``.
+
+    Returns
+    -------
+    tuple of float
+        The quantiles.
+    """
     size = min(n, _SAMPLES)
     step = n // size
     for i in range(size):
@@ -82,7 +101,7 @@ def _quartiles(buffer, n, index, store, counts):
     low = _select(store, size // 4, 0, size - 1)
     high = _select(store, (3 * size) // 4, 0, size - 1)
     width = max(high - low, 1e-6 * max(abs(low), abs(high)), 1e-30)
-    bins = min(max(n // 4, 64), _BINS)
+    bins = min(max(n // 4, 64), BINS)
     origin = np.float32(low - width)
     scale = np.float32((bins - 1) / (3.0 * width))
     top = np.float32(bins - 1)
@@ -94,10 +113,10 @@ def _quartiles(buffer, n, index, store, counts):
     for i in range(n):
         counts[index[i]] += 1
 
-    # Each quartile lies between two ranks. The values in the bins of these ranks are kept, and the ranks among them noted.
+    # Each quantile lies between two ranks. The values in the bins of these ranks are kept, and the ranks among them noted.
     ranks = np.empty(6, np.int64)
     for q in range(3):
-        ranks[2 * q] = int(0.25 * (q + 1) * (n - 1))
+        ranks[2 * q] = int(fractions[q] * (n - 1))
         ranks[2 * q + 1] = min(ranks[2 * q] + 1, n - 1)
     seen = 0
     kept = 0
@@ -118,7 +137,7 @@ def _quartiles(buffer, n, index, store, counts):
     result = np.empty(3)
     start = 0
     for q in range(3):
-        position = 0.25 * (q + 1) * (n - 1)
+        position = fractions[q] * (n - 1)
         below = _select(store, ranks[2 * q], start, kept - 1)
         above = _select(store, ranks[2 * q + 1], ranks[2 * q], kept - 1)
         result[q] = below + (position - int(position)) * (above - below)
@@ -127,8 +146,8 @@ def _quartiles(buffer, n, index, store, counts):
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def _moments(buffer, n, centre, half_width):
-    """Number, mean and unbiased variance of the values within `half_width` of `centre`."""
+def moments(buffer, n, centre, half_width):
+    """Number, mean and unbiased variance of those of the first `n` values of `buffer` that lie within `half_width` of `centre`."""
     count = 0.0
     first = 0.0
     second = 0.0
@@ -183,7 +202,7 @@ def tile_statistics(image, mask, bad_bits, nan_safe, edges_y, edges_x, with_quar
     buffer = np.empty(size + 1, np.float32)
     store = np.empty(size + 1, np.float32)
     index = np.empty(size, np.uint16)
-    counts = np.empty(_BINS, np.int64)
+    counts = np.empty(BINS, np.int64)
     for j in range(ny):
         for i in range(nx):
             cell = out[j, i]
@@ -192,18 +211,18 @@ def tile_statistics(image, mask, bad_bits, nan_safe, edges_y, edges_x, with_quar
             if n == 0 or (poisoned and not nan_safe):
                 continue
             if with_quartiles:
-                lower, centre, upper = _quartiles(buffer, n, index, store, counts)
+                lower, centre, upper = quantiles(buffer, n, (0.25, 0.5, 0.75), index, store, counts)
                 cell[3] = centre
                 cell[4] = upper - lower
             else:
                 centre = np.float64(buffer[0])
-            _, cell[1], cell[2] = _moments(buffer, n, centre, np.inf)
+            _, cell[1], cell[2] = moments(buffer, n, centre, np.inf)
             if with_clipped:
                 # The first clip uses the Gaussian equivalent of the interquartile range: sigma = 0.7413 IQR.
                 half_width = nsigma * 0.741301109252801 * cell[4]
                 for k in range(niter):
                     if k > 0 and cell[7] > 1.0:
                         half_width = nsigma * np.sqrt(cell[6])
-                    cell[7], centre, cell[6] = _moments(buffer, n, centre, half_width)
+                    cell[7], centre, cell[6] = moments(buffer, n, centre, half_width)
                 cell[5] = centre
     return out

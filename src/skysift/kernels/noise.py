@@ -7,12 +7,13 @@ import math
 import numpy as np
 from numba import njit
 
-from skysift.kernels.clip import clip_moments, select_quantile
+from skysift.kernels.background import BINS, moments, quantiles
 
 __all__ = ["noise_cells", "spread_variance"]
 
 ONE_SIGMA_BELOW = 0.15865525393145707
 TWO_SIGMA_BELOW = 0.02275013194817921
+IQR_TO_SIGMA = 0.741301109252801
 
 
 @njit(cache=True, nogil=True)
@@ -24,7 +25,7 @@ def noise_cells(image, usable, cell, step, lag):
     image
         float32 (height, width).
     usable
-        bool (height, width), or (0, 0) if every finite pixel is.
+        bool (rows used, width), or (0, 0) if every finite pixel is.
     cell
         Side of a cell, pixels; the last cells of a row or column may be smaller.
     step
@@ -43,47 +44,59 @@ def noise_cells(image, usable, cell, step, lag):
     ny, nx = (height + cell - 1) // cell, (width + cell - 1) // cell
     result = np.full((4, ny, nx), np.nan)
     room = ((cell + step - 1) // step) * cell
-    sample = np.empty((3, room), dtype=np.float32)
-    work = np.empty((3, room), dtype=np.float32)
-    none = np.empty(0, dtype=np.float32)
+    sample = np.empty((3, room + 1), dtype=np.float32)
+    store = np.empty(room + 1, dtype=np.float32)
+    index = np.empty(room, dtype=np.uint16)
+    counts = np.empty(BINS, dtype=np.int64)
+    keep = np.empty(width, dtype=np.bool_)
     count = np.zeros(3, dtype=np.int64)
     masked = usable.size > 0
     for j in range(ny):
         for i in range(nx):
+            x0, x1 = i * cell, min((i + 1) * cell, width)
             count[:] = 0
-            for y in range(j * cell, min((j + 1) * cell, height), step):
-                below, above = max(y - 1, 0), min(y + 1, height - 1)
-                for x in range(i * cell, min((i + 1) * cell, width)):
-                    v = image[y, x]
-                    if not np.isfinite(v) or (masked and not usable[y, x]):
-                        continue
-                    same = image[below, x] == v and image[above, x] == v
-                    if same and image[y, max(x - 1, 0)] == v and image[y, min(x + 1, width - 1)] == v:
-                        continue
-                    sample[0, count[0]] = v
-                    count[0] += 1
-                    for which, k in ((1, lag), (2, 1)):
-                        left, right = x - k, x + k
-                        if left < 0 or right >= width or (masked and not (usable[y, left] and usable[y, right])):
-                            continue
-                        difference = v - np.float32(0.5) * (image[y, left] + image[y, right])
-                        if np.isfinite(difference):
-                            sample[which, count[which]] = difference
-                            count[which] += 1
+            for y in range((j * cell + step - 1) // step * step, min((j + 1) * cell, height), step):
+                above, row, below = image[max(y - 1, 0)], image[y], image[min(y + 1, height - 1)]
+                n = count[0]
+                for x in range(x0, x1):
+                    v = row[x]
+                    filled = (above[x] == v) & (below[x] == v) & (row[max(x - 1, 0)] == v) & (row[min(x + 1, width - 1)] == v)
+                    keep[x] = np.isfinite(v) & (not filled)
+                    if masked:
+                        keep[x] &= usable[y // step, x]
+                    sample[0, n] = v
+                    n += keep[x]
+                count[0] = n
+                for which, k in ((1, lag), (2, 1)):
+                    values = sample[which]
+                    n = count[which]
+                    for x in range(max(x0, k), min(x1, width - k)):
+                        difference = row[x] - np.float32(0.5) * (row[x - k] + row[x + k])
+                        good = keep[x] & np.isfinite(difference)
+                        if masked:
+                            good &= usable[y // step, x - k] & usable[y // step, x + k]
+                        values[n] = difference
+                        n += good
+                    count[which] = n
             if count[0] >= 8:
-                second, rank = select_quantile(sample[0], count[0], TWO_SIGMA_BELOW, 0)
-                first, rank = select_quantile(sample[0], count[0], ONE_SIGMA_BELOW, rank)
-                result[0, j, i] = select_quantile(sample[0], count[0], 0.5, rank)[0]
+                second, first, result[0, j, i] = quantiles(
+                    sample[0], count[0], (TWO_SIGMA_BELOW, ONE_SIGMA_BELOW, 0.5), index, store, counts
+                )
                 result[3, j, i] = first - second
             for which in (1, 2):
-                if count[which] >= 8:
-                    _, variance, _, _, _ = clip_moments(sample[which], none, work, count[which], 3.0, 3)
+                n = count[which]
+                if n >= 8:
+                    lower, centre, upper = quantiles(sample[which], n, (0.25, 0.5, 0.75), index, store, counts)
+                    half_width = 3.0 * IQR_TO_SIGMA * (upper - lower)
+                    for _ in range(3):
+                        _, centre, variance = moments(sample[which], n, centre, half_width)
+                        half_width = 3.0 * math.sqrt(variance)
                     result[which, j, i] = math.sqrt(variance / 1.5)
     return result
 
 
 @njit(cache=True, nogil=True)
-def spread_variance(image, sky, variance, cell, inverse_gain, floor):
+def spread_variance(image, sky, variance, cell, inverse_gain, floor, result):
     """Variance of each pixel: that of the sky, interpolated bilinearly, and that of the light above the sky.
 
     Parameters
@@ -98,24 +111,17 @@ def spread_variance(image, sky, variance, cell, inverse_gain, floor):
         Counts per electron; 0 if not known.
     floor
         Lowest variance.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (height, width).
+    result
+        float32 (height, width), the variance to fill.
     """
     height, width = image.shape
     ny, nx = sky.shape
-    result = np.empty((height, width), dtype=np.float32)
+    per_count, lowest = np.float32(inverse_gain), np.float32(floor)
     sky_row = np.empty(nx, dtype=np.float32)
     variance_row = np.empty(nx, dtype=np.float32)
-    index = np.empty(width, dtype=np.int32)
     fraction = np.empty(width, dtype=np.float32)
     for x in range(width):
-        u = min(max((x + 0.5) / cell - 0.5, 0.0), nx - 1.0)
-        index[x] = min(int(u), max(nx - 2, 0))
-        fraction[x] = u - index[x]
-    last = nx - 1
+        fraction[x] = ((x + 0.5) / cell + 0.5) % 1.0
     for y in range(height):
         v = min(max((y + 0.5) / cell - 0.5, 0.0), ny - 1.0)
         j = min(int(v), max(ny - 2, 0))
@@ -123,14 +129,16 @@ def spread_variance(image, sky, variance, cell, inverse_gain, floor):
         for i in range(nx):
             sky_row[i] = sky[j, i] + f * (sky[k, i] - sky[j, i])
             variance_row[i] = variance[j, i] + f * (variance[k, i] - variance[j, i])
-        for x in range(width):
-            i = index[x]
-            right = min(i + 1, last)
-            g = fraction[x]
-            value = variance_row[i] + g * (variance_row[right] - variance_row[i])
-            if inverse_gain > 0.0:
-                light = image[y, x] - (sky_row[i] + g * (sky_row[right] - sky_row[i]))
-                if light > 0.0 and light < np.float32(np.inf):
-                    value += light * np.float32(inverse_gain)
-            result[y, x] = max(value, np.float32(floor))
-    return result
+        for i in range(nx + 1):
+            left, right = max(i - 1, 0), min(i, nx - 1)
+            part = slice(max((2 * i - 1) * cell // 2, 0), min((2 * i + 1) * cell // 2, width))
+            level, level_step = sky_row[left], sky_row[right] - sky_row[left]
+            noise, noise_step = variance_row[left], variance_row[right] - variance_row[left]
+            pixels, target, weight = image[y, part], result[y, part], fraction[part]
+            for x in range(target.size):
+                value = noise + weight[x] * noise_step
+                light = pixels[x] - (level + weight[x] * level_step)
+                if not ((light > 0) & (light < np.float32(np.inf))):
+                    light = np.float32(0)
+                value += light * per_count
+                target[x] = value if value > lowest else lowest
