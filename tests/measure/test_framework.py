@@ -246,6 +246,10 @@ class HolePsf(GaussianPsf):
         self._check(x)
         return super().kernels(x, y)
 
+    def cores(self, x, y):
+        self._check(x)
+        return super().cores(x, y)
+
     def stamps(self, x, y, size=None):
         self._check(x)
         return super().stamps(x, y, size)

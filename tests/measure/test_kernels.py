@@ -243,19 +243,22 @@ def _smoothed(image, kernel, x0, y0, bin_x, bin_y):
 def test_smoothing(pixels, bin_x, bin_y):
     image, variance, _, _ = pixels
     kernel = np.random.default_rng(2).random((7, 7))
-    box, box_variance, out = np.empty((9, 9)), np.empty((9, 9)), np.empty((3, 3))
-    assert centroid.bin_box(image, variance, 50, 41, bin_x, bin_y, 3, box, box_variance)
-    centroid.correlate_3x3(kernel, 7, box, False, out)
-    np.testing.assert_allclose(out, _smoothed(image, kernel / kernel.sum(), 50, 41, bin_x, bin_y), rtol=1e-10)
-    centroid.correlate_3x3(kernel, 7, box_variance, True, out)
-    expected = _smoothed(variance, (kernel / kernel.sum()) ** 2, 50, 41, bin_x, bin_y) / (bin_x * bin_y)
+    box, box_variance, padded, out = np.zeros((11, 11)), np.zeros((11, 11)), np.empty((11, 11)), np.empty((3, 3))
+    assert centroid.bin_box(image, variance, 50, 41, bin_x, bin_y, 3, 7, box, box_variance)
+    single = kernel.astype(np.float32)
+    norm = centroid.pad_kernel(single, padded)
+    kernel = single.astype(np.float64) / norm
+    centroid.correlate_3x3(padded, 7, norm, box, False, out)
+    np.testing.assert_allclose(out, _smoothed(image, kernel, 50, 41, bin_x, bin_y), rtol=1e-10)
+    centroid.correlate_3x3(padded, 7, norm, box_variance, True, out)
+    expected = _smoothed(variance, kernel**2, 50, 41, bin_x, bin_y) / (bin_x * bin_y)
     np.testing.assert_allclose(out, expected, rtol=1e-10)
-    padded = np.pad(kernel / kernel.sum(), 2)
-    slope_x = (padded[1:-1, :-2] - padded[1:-1, 2:]) / 2
-    slope_y = (padded[:-2, 1:-1] - padded[2:, 1:-1]) / 2
-    expected = (box_variance * slope_x**2).sum(), (box_variance * slope_y**2).sum()
-    np.testing.assert_allclose(centroid.slope_variance(kernel, 7, box_variance, np.empty((11, 11))), expected, rtol=1e-10)
-    assert not centroid.bin_box(image, variance, 4, 41, bin_x, bin_y, 3, box, box_variance)
+    wide = np.pad(kernel, 2)
+    slope_x = (wide[1:-1, :-2] - wide[1:-1, 2:]) / 2
+    slope_y = (wide[:-2, 1:-1] - wide[2:, 1:-1]) / 2
+    expected = (box_variance[:9, :9] * slope_x**2).sum(), (box_variance[:9, :9] * slope_y**2).sum()
+    np.testing.assert_allclose(centroid.slope_variance(padded, 7, norm, box_variance), expected, rtol=1e-10)
+    assert not centroid.bin_box(image, variance, 4, 41, bin_x, bin_y, 3, 7, box, box_variance)
 
 
 def _gaussian_stamp(dx, dy, sigma=1.7, half=12):
@@ -271,14 +274,14 @@ def test_sdss_centroid_of_gaussians():
     image = np.zeros((140, 140 * n))
     for k in range(n):
         image[45:96, 140 * k + 45 : 140 * k + 96] = 1e4 * _gaussian_stamp(dx[k], dy[k], 1.7 if k % 2 else 3.5, 25)
-    kernels = np.repeat(_gaussian_stamp(0, 0)[None], n, 0)
+    kernels = np.repeat(_gaussian_stamp(0, 0)[None], n, 0).astype(np.float32)
     x, y = 140.0 * np.arange(n) + 70, np.full(n, 70.0)
-    arguments = (bare(image, n), np.ones(image.shape, np.float32), kernels, np.full(n, 1.7**2), x, y, np.zeros(n, bool), 16, -1.0, 1.5)
+    arguments = (bare(image, n), np.ones(image.shape, np.float32), kernels, 12, np.full(n, 1.7**2), x, y, np.zeros(n, bool), 16, -1.0, 1.5)
     result, flags = centroid.sdss_centroids(*arguments, False)
     assert not flags.any()
     np.testing.assert_allclose(result[:, 0] - x, dx, atol=0.006)
     np.testing.assert_allclose(result[:, 1] - y, dy, atol=0.006)
-    negative = (bare(-image, n), *arguments[1:6], np.ones(n, bool), *arguments[7:])
+    negative = (bare(-image, n), *arguments[1:7], np.ones(n, bool), *arguments[8:])
     np.testing.assert_allclose(centroid.sdss_centroids(*negative, False)[0], result, rtol=1e-9)
     published, _ = centroid.sdss_centroids(*arguments, True)
     np.testing.assert_array_equal(published[:, :2], result[:, :2])
@@ -290,8 +293,8 @@ def test_sdss_centroid_failures():
     image[30, 30] = np.nan
     x, y = np.array([15.0, 30.0, -3.0, math.nan, 2.0, 59.0]), np.array([30.0, 30.0, 5.0, 5.0, 30.0, 30.0])
     n = len(x)
-    kernels = np.repeat(_gaussian_stamp(0, 0, half=5)[None], n, 0)
-    arguments = (np.ones((60, 60), np.float32), kernels, np.full(n, 2.9), x, y, np.zeros(n, bool), 16, -1.0, 1.5, False)
+    kernels = np.repeat(_gaussian_stamp(0, 0, half=5)[None], n, 0).astype(np.float32)
+    arguments = (np.ones((60, 60), np.float32), kernels, 5, np.full(n, 2.9), x, y, np.zeros(n, bool), 16, -1.0, 1.5, False)
     result, flags = centroid.sdss_centroids(bare(image, n), *arguments)
     np.testing.assert_array_equal(result[:, 0], x)
     assert np.isnan(result[:, 2]).all()
@@ -299,7 +302,7 @@ def test_sdss_centroid_failures():
     assert flags[2] == flags[3] == centroid.FLAG_EDGE
     assert flags[4] & centroid.FLAG_EDGE
     hollow = np.add.outer((np.arange(60) - 15.0) ** 2, (np.arange(60) - 30.0) ** 2)
-    _, flags = centroid.sdss_centroids(bare(hollow, 1), np.ones((60, 60), np.float32), kernels[:1], np.full(1, 2.9),
+    _, flags = centroid.sdss_centroids(bare(hollow, 1), np.ones((60, 60), np.float32), kernels[:1], 5, np.full(1, 2.9),
                                        np.array([30.0]), np.array([15.0]), np.zeros(1, bool), 16, -1.0, 1.5, False)  # fmt: skip
     assert flags[0] == centroid.FLAG_NOT_AT_MAXIMUM
 

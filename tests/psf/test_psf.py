@@ -321,3 +321,20 @@ def test_constant_psf_does_not_know_where_it_is(x, y, dx, dy):
     assert (x0[1] - x0[0], y0[1] - y0[0]) == (dx, dy)
     assert abs(x0[0] + 5 - x) <= 0.5
     assert abs(y0[0] + 5 - y) <= 0.5
+
+
+@pytest.mark.parametrize("sigma", [1.3, 2.5])
+def test_cores_are_the_middle_of_the_kernels(sigma):
+    grid = np.stack([GaussianPsf(41, sigma * scale).kernels(0.0, 0.0)[0] for scale in (1.0, 1.1)])
+    psf = GridPsf(grid[None], [0.0, 100.0], [0.0])
+    x = np.array([0.0, 30.3, 200.0])
+    cores, kernels = psf.cores(x, x), psf.kernels(x, x)
+    assert cores.dtype == np.float32
+    assert cores.shape[1] == psf.core_size < 41
+    cut = (41 - psf.core_size) // 2
+    np.testing.assert_allclose(cores, kernels[:, cut:-cut, cut:-cut], rtol=1e-5, atol=1e-8)
+    assert ((kernels**2).sum(axis=(1, 2)) - (cores.astype(float) ** 2).sum(axis=(1, 2)) < 1e-7 * (kernels**2).sum(axis=(1, 2))).all()
+
+
+def test_core_of_a_small_kernel_is_the_kernel():
+    assert KernelPsf(np.ones((5, 5))).core_size == 5

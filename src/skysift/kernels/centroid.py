@@ -18,18 +18,25 @@ _SUMS = {"reassoc", "contract", "nsz"}
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def bin_box(image, variance, x0, y0, bin_x, bin_y, half, box, box_variance):
-    """Average the pixels around (x0, y0) in bins, the middle bin beginning there; False where the box leaves the image."""
+def bin_box(image, variance, x0, y0, bin_x, bin_y, reach, size, box, box_variance):
+    """Average the pixels around (x0, y0) in bins, the middle bin beginning there.
+
+    Fills `size + 2` rows and columns of `box` and `box_variance`. False where bins up to `reach + 2` from the middle leave the image.
+    """
     height, width = image.shape
-    size = 2 * half + 1
-    left = x0 - bin_x * (half + 2)
-    bottom = y0 - bin_y * (half + 2)
-    if left < 0 or bottom < 0 or left + bin_x * (size + 4) > width or bottom + bin_y * (size + 4) > height:
+    if (
+        x0 - bin_x * (reach + 2) < 0
+        or y0 - bin_y * (reach + 2) < 0
+        or x0 + bin_x * (reach + 3) > width
+        or y0 + bin_y * (reach + 3) > height
+    ):
         return False
+    left = x0 - bin_x * (size // 2 + 1)
+    bottom = y0 - bin_y * (size // 2 + 1)
     if bin_x == 1 and bin_y == 1:
         for v in range(size + 2):
-            pixels = image[bottom + v + 1, left + 1 : left + size + 3]
-            noises = variance[bottom + v + 1, left + 1 : left + size + 3]
+            pixels = image[bottom + v, left : left + size + 2]
+            noises = variance[bottom + v, left : left + size + 2]
             for u in range(size + 2):
                 box[v, u] = pixels[u]
                 box_variance[v, u] = noises[u]
@@ -39,52 +46,76 @@ def bin_box(image, variance, x0, y0, bin_x, bin_y, half, box, box_variance):
         for u in range(size + 2):
             s = 0.0
             t = 0.0
-            for y in range(bottom + (v + 1) * bin_y, bottom + (v + 2) * bin_y):
-                for x in range(left + (u + 1) * bin_x, left + (u + 2) * bin_x):
-                    s += image[y, x]
-                    t += variance[y, x]
+            for y in range(bottom + v * bin_y, bottom + (v + 1) * bin_y):
+                pixels = image[y, left + u * bin_x : left + (u + 1) * bin_x]
+                noises = variance[y, left + u * bin_x : left + (u + 1) * bin_x]
+                for x in range(bin_x):
+                    s += pixels[x]
+                    t += noises[x]
             box[v, u] = s * scale
             box_variance[v, u] = t * scale * scale
     return True
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
-def correlate_3x3(kernel, size, box, squared, out):
-    """Correlate with the kernel (or its square) at the 3 x 3 middle positions of `box`."""
+def pad_kernel(kernel, padded):
+    """Put a kernel into the top left of `padded`, two zeros from the edge; give its sum."""
+    size = len(kernel)
     norm = 0.0
+    padded[:, :] = 0.0
     for v in range(size):
         for u in range(size):
+            padded[v + 2, u + 2] = kernel[v, u]
             norm += kernel[v, u]
-    for j in range(3):
-        for i in range(3):
-            s = 0.0
-            for v in range(size):
-                if squared:
-                    for u in range(size):
-                        s += kernel[v, u] * kernel[v, u] * box[v + j, u + i]
-                else:
-                    for u in range(size):
-                        s += kernel[v, u] * box[v + j, u + i]
-            out[j, i] = s / (norm * norm if squared else norm)
+    return norm
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
-def slope_variance(kernel, size, box_variance, padded):
-    """Variance of the slopes of the smoothed image at the middle, along x and y; `padded` is scratch, two larger than `box_variance`."""
-    norm = 0.0
-    padded[: size + 4, : size + 4] = 0.0
-    for v in range(size):
-        for u in range(size):
-            norm += kernel[v, u]
-            padded[v + 2, u + 2] = kernel[v, u]
+def correlate_3x3(padded, size, norm, box, squared, out):
+    """Correlate with a padded kernel (or its square) at the 3 x 3 middle positions of `box`, which has rows as long as those of `padded`.
+
+    The rows are joined end to end: the zeros around the kernel separate them.
+    """
+    stride = padded.shape[1]
+    length = (size - 1) * stride + size
+    weights = padded.ravel()[2 * stride + 2 : 2 * stride + 2 + length]
+    if squared:
+        weights = weights * weights
+        norm = norm * norm
+    flat = box.ravel()
+    for j in range(3):
+        before = flat[j * stride : j * stride + length]
+        middle = flat[j * stride + 1 : j * stride + 1 + length]
+        after = flat[j * stride + 2 : j * stride + 2 + length]
+        s0 = s1 = s2 = 0.0
+        for q in range(length):
+            w = weights[q]
+            s0 += w * before[q]
+            s1 += w * middle[q]
+            s2 += w * after[q]
+        out[j, 0] = s0 / norm
+        out[j, 1] = s1 / norm
+        out[j, 2] = s2 / norm
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+def slope_variance(padded, size, norm, box_variance):
+    """Variance of the slopes of the smoothed image at the middle, along x and y; `box_variance` is zero beyond its size + 2 columns."""
+    stride = padded.shape[1]
+    length = (size + 2) * stride
+    flat = padded.ravel()
+    noises = box_variance.ravel()[:length]
+    left = flat[stride : stride + length]
+    right = flat[stride + 2 : stride + length]
+    lower = flat[1:length]
+    upper = flat[2 * stride + 1 : 2 * stride + length]
     var_x = 0.0
     var_y = 0.0
-    for v in range(size + 2):
-        for u in range(size + 2):
-            x_slope = padded[v + 1, u] - padded[v + 1, u + 2]
-            y_slope = padded[v, u + 1] - padded[v + 2, u + 1]
-            var_x += box_variance[v, u] * x_slope * x_slope
-            var_y += box_variance[v, u] * y_slope * y_slope
+    for q in range(length - 2):
+        x_slope = left[q] - right[q]
+        y_slope = lower[q] - upper[q]
+        var_x += noises[q] * x_slope * x_slope
+        var_y += noises[q] * y_slope * y_slope
     return var_x / (4.0 * norm * norm), var_y / (4.0 * norm * norm)
 
 
@@ -122,7 +153,7 @@ def lsst_error(sky_variance, source_variance, w, slope, curvature, tau2, peak, k
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sdss_centroids(view, variance, kernels, sigma2, x_start, y_start, negative, bin_max, peak_min, wfac, lsst_errors):
+def sdss_centroids(view, variance, kernels, reach, sigma2, x_start, y_start, negative, bin_max, peak_min, wfac, lsst_errors):
     """Centroids by the SDSS method: quartic interpolation of the maximum of the image smoothed with the PSF, binned until PSF sized.
 
     Lupton et al., the SDSS photometric pipeline; the LSST algorithm `base_SdssCentroid`.
@@ -133,8 +164,10 @@ def sdss_centroids(view, variance, kernels, sigma2, x_start, y_start, negative, 
         The image and n sources.
     variance : float32 (h, w)
         Variance.
-    kernels : float64 (n, k, k)
-        PSF at each source, centred, k odd.
+    kernels : float32 (n, k, k)
+        PSF at each source, centred, k odd, as far as it carries light.
+    reach : int
+        Half width of the whole PSF: a source that is closer to the edge is not smoothed.
     sigma2 : float64 (n,)
         Square of the PSF's determinant radius.
     x_start, y_start : float64 (n,)
@@ -159,15 +192,15 @@ def sdss_centroids(view, variance, kernels, sigma2, x_start, y_start, negative, 
     """
     n = len(x_start)
     height, width = view.image.shape
-    half_psf = kernels.shape[1] // 2
     result = np.empty((n, 4))
     flags = np.zeros(n, np.int64)
-    box = np.empty((2 * max(half_psf, 2) + 3, 2 * max(half_psf, 2) + 3))
-    box_variance = np.empty_like(box)
-    padded = np.empty((len(box) + 2, len(box) + 2))
+    stride = max(kernels.shape[1], 5) + 4
+    box = np.zeros((stride, stride))
+    box_variance = np.zeros((stride, stride))
+    padded = np.empty((stride, stride))
     v = np.empty((3, 3))
     noise = np.empty((3, 3))
-    narrow = np.empty((5, 5))
+    narrow = np.empty((5, 5), np.float32)
     for j in range(5):
         for i in range(5):
             narrow[j, i] = math.exp(-2.0 * ((i - 2.0) ** 2 + (j - 2.0) ** 2))
@@ -191,21 +224,22 @@ def sdss_centroids(view, variance, kernels, sigma2, x_start, y_start, negative, 
         bin_x = bin_y = 1
         bin_size = 1
         last_pass = False
+        size = kernels.shape[1]
+        s2 = sigma2[source]
+        norm = pad_kernel(kernels[source], padded)
         while bin_size <= bin_max:
-            kernel = kernels[source]
-            half = half_psf
-            s2 = sigma2[source]
-            if not bin_box(view.image, variance, x0, y0, bin_x, bin_y, half, box, box_variance):
-                kernel = narrow
-                half = 2
+            if not bin_box(view.image, variance, x0, y0, bin_x, bin_y, reach, size, box, box_variance):
                 s2 = 0.25
                 last_pass = True
-                if not bin_box(view.image, variance, x0, y0, bin_x, bin_y, half, box, box_variance):
+                size = 5
+                box[:, :] = 0.0
+                box_variance[:, :] = 0.0
+                if not bin_box(view.image, variance, x0, y0, bin_x, bin_y, 2, size, box, box_variance):
                     flags[source] |= FLAG_EDGE
                     break
+                norm = pad_kernel(narrow, padded)
                 flags[source] |= FLAG_NEAR_EDGE
-            size = 2 * half + 1
-            correlate_3x3(kernel, size, box, False, v)
+            correlate_3x3(padded, size, norm, box, False, v)
             c = v[1, 1]
             d2x = 2.0 * c - v[1, 0] - v[1, 2]
             d2y = 2.0 * c - v[0, 1] - v[2, 1]
@@ -249,14 +283,14 @@ def sdss_centroids(view, variance, kernels, sigma2, x_start, y_start, negative, 
             tau2_x = max(width_x - s2, s2)
             tau2_y = max(width_y - s2, s2)
             if lsst_errors:
-                correlate_3x3(kernel, size, box_variance, True, noise)
+                correlate_3x3(padded, size, norm, box_variance, True, noise)
                 scale = bin_x * bin_y * 4.0 * math.pi * s2
                 source_variance = noise[1, 1] * scale
                 sky_variance = (noise.sum() * scale - source_variance) / 8.0
                 x_err = lsst_error(sky_variance, source_variance, s2, sx, d2x, tau2_x, peak, k)
                 y_err = lsst_error(sky_variance, source_variance, s2, sy, d2y, tau2_y, peak, k)
             else:
-                var_x, var_y = slope_variance(kernel, size, box_variance, padded)
+                var_x, var_y = slope_variance(padded, size, norm, box_variance)
                 x_err = math.sqrt(var_x) / abs(d2x) if var_x >= 0.0 else np.nan
                 y_err = math.sqrt(var_y) / abs(d2y) if var_y >= 0.0 else np.nan
             if bin_size > 1:

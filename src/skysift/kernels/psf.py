@@ -11,6 +11,8 @@ from skysift.kernels.moments import sdss_shape
 
 __all__ = ["measure_shapes", "render"]
 
+_SUMS = {"reassoc", "contract", "nsz"}
+
 
 @njit(cache=True, nogil=True)
 def _axis_taps(offset, order, beta, step, n_in, n_out, clip, starts, weights):
@@ -53,6 +55,67 @@ def _axis_taps(offset, order, beta, step, n_in, n_out, clip, starts, weights):
             weights[t, j] = weights[t, j] / total if used else 0.0
 
 
+@njit(cache=True, nogil=True, fastmath=_SUMS)
+def _blend(basis, index, weight, mix, padded):
+    """Mix flat basis images into `mix` (k * k,) and, scaled to unit sum, into the middle of `padded`, whose margins stay as they are."""
+    mix[:] = 0.0
+    for t in range(len(index)):
+        w = np.float32(weight[t])
+        image = basis[index[t]]
+        for i in range(len(mix)):
+            mix[i] += w * np.float32(image[i])
+    total = 0.0
+    for i in range(len(mix)):
+        total += mix[i]
+    scale = np.float32(1.0 / total) if total != 0.0 else np.float32(np.nan)
+    k = round(math.sqrt(len(mix)))
+    pad = (padded.shape[0] - k) // 2
+    for y in range(k):
+        target = padded[pad + y, pad : pad + k]
+        source = mix[y * k : (y + 1) * k]
+        for x in range(k):
+            target[x] = scale * source[x]
+
+
+@njit(cache=True, nogil=True, fastmath=_SUMS)
+def _filter(source, first, step, weights, target):
+    """Sum shifted copies of a flat array: ``target[i] = sum_t weights[t] source[first + t step + i]``; an even number of weights."""
+    n = len(target)
+    for t in range(0, len(weights), 2):
+        u, v = np.float32(weights[t]), np.float32(weights[t + 1])
+        one = source[first + t * step : first + t * step + n]
+        two = source[first + (t + 1) * step : first + (t + 1) * step + n]
+        if t == 0:
+            for i in range(n):
+                target[i] = u * one[i] + v * two[i]
+        else:
+            for i in range(n):
+                target[i] += u * one[i] + v * two[i]
+
+
+@njit(cache=True, nogil=True)
+def _resample(padded, pad, starts_x, wx, starts_y, wy, first, out):
+    """Resample with taps that differ from pixel to pixel: the pixels from `first` on of each axis, as many as `out` has rows."""
+    k = len(padded) - 2 * pad
+    count = len(out)
+    rows = np.zeros((k, count))
+    for y in range(k):
+        for i in range(count):
+            for t in range(len(wx)):
+                x = starts_x[first + i] + t
+                if 0 <= x < k:
+                    rows[y, i] += wx[t, first + i] * padded[pad + y, pad + x]
+    row = np.zeros(count)
+    for j in range(count):
+        row[:] = 0.0
+        for t in range(len(wy)):
+            y = starts_y[first + j] + t
+            if 0 <= y < k:
+                for i in range(count):
+                    row[i] += wy[t, first + j] * rows[y, i]
+        out[j, :count] = row
+
+
 @njit(cache=True, nogil=True)
 def render(basis, index, weight, dx, dy, order, beta, step, clip, unit_sum, n_native, out):
     """Render one PSF image per source into ``out``.
@@ -82,69 +145,47 @@ def render(basis, index, weight, dx, dy, order, beta, step, clip, unit_sum, n_na
     """
     n, size = out.shape[0], out.shape[1]
     k = basis.shape[1]
+    flat_basis = basis.reshape(len(basis), k * k)
     pad = order + 1 + max(0, (n_native - k) // 2 + 1)
+    width = k + 2 * pad
     taps = 2 * order
-    mix = np.zeros((k, k + 2 * pad))
-    rows = np.zeros((k, n_native))
-    row = np.zeros(n_native)
+    mix = np.zeros(k * k, np.float32)
+    padded = np.zeros((width, width), np.float32)
+    flat = padded.ravel()
     starts_x, starts_y = np.zeros(n_native, np.int64), np.zeros(n_native, np.int64)
     wx, wy = np.zeros((taps, n_native)), np.zeros((taps, n_native))
     margin = (n_native - size) // 2
     first = 0 if unit_sum else max(margin, 0)
-    last = n_native if unit_sum else min(margin + size, n_native)
+    count = n_native - 2 * first
+    across = np.zeros((count + 1) * width, np.float32)
+    drawn = np.zeros((count, width), np.float32)
+    # Where the taps are the same for all pixels, rows joined end to end are one long row.
+    uniform = step == 1.0 and not clip
     for s in range(n):
-        mix[:, :] = 0.0
-        for t in range(index.shape[1]):
-            w = weight[s, t]
-            b = basis[index[s, t]]
-            for y in range(k):
-                for x in range(k):
-                    mix[y, pad + x] += w * b[y, x]
-        total = 0.0
-        for y in range(k):
-            for x in range(k):
-                total += mix[y, pad + x]
-        scale = 1.0 / total if total != 0.0 else np.nan
-
-        _axis_taps(dx[s], order, beta, step, k, n_native, clip, starts_x, wx)
-        _axis_taps(dy[s], order, beta, step, k, n_native, clip, starts_y, wy)
-        for y in range(k):
-            target = rows[y]
-            target[first:last] = 0.0
-            if step == 1.0:
-                for t in range(taps):
-                    shift = starts_x[0] + t + pad
-                    for i in range(first, last):
-                        target[i] += wx[t, i] * mix[y, i + shift]
+        _blend(flat_basis, index[s], weight[s], mix, padded)
+        if uniform and dx[s] == 0.0 and dy[s] == 0.0:
+            shift = pad + k // 2 - n_native // 2 + first
+            drawn[:, :count] = padded[shift : shift + count, shift : shift + count]
+        else:
+            _axis_taps(dx[s], order, beta, step, k, n_native, clip, starts_x, wx)
+            _axis_taps(dy[s], order, beta, step, k, n_native, clip, starts_y, wy)
+            if uniform:
+                _filter(flat, (starts_y[first] + pad) * width, width, wy[:, 0].copy(), across[: count * width])
+                _filter(across, starts_x[first] + pad, 1, wx[:, 0].copy(), drawn.ravel()[: count * width - width + count])
             else:
-                for i in range(first, last):
-                    for t in range(taps):
-                        j = starts_x[i] + t
-                        if 0 <= j < k:
-                            target[i] += wx[t, i] * mix[y, pad + j]
-            for i in range(first, last):
-                target[i] *= scale
-
-        out[s, :, :] = 0.0
+                _resample(padded, pad, starts_x, wx, starts_y, wy, first, drawn)
         total = 0.0
-        for j in range(first, last):
-            row[first:last] = 0.0
-            for t in range(taps):
-                w = wy[t, j]
-                y = starts_y[j] + t
-                if w != 0.0 and 0 <= y < k:
-                    for i in range(first, last):
-                        row[i] += w * rows[y, i]
-            for i in range(first, last):
-                total += row[i]
-            if 0 <= j - margin < size:
-                for i in range(max(first, margin), min(last, margin + size)):
-                    out[s, j - margin, i - margin] = row[i]
+        for j in range(count):
+            for i in range(count):
+                total += drawn[j, i]
+        scale = np.float32(1.0)
         if unit_sum:
-            scale = 1.0 / total if total != 0.0 else np.nan
-            for j in range(size):
-                for i in range(size):
-                    out[s, j, i] *= scale
+            scale = np.float32(1.0 / total) if total != 0.0 else np.float32(np.nan)
+        out[s, :, :] = 0.0
+        inset = first - margin
+        for j in range(max(0, inset), min(size, inset + count)):
+            for i in range(max(0, inset), min(size, inset + count)):
+                out[s, j, i] = scale * drawn[j - inset, i - inset]
 
 
 @njit(cache=True, nogil=True)

@@ -217,6 +217,17 @@ class Batch:
             return np.concatenate([np.full((1, size, size), np.nan) if value is None else value for value in values])
 
     @cached_property
+    def psf_cores(self) -> np.ndarray:
+        """The parts of `psf_kernels` that carry the light: float32 (n, c, c); NaN where they cannot be computed."""
+        x, y = self._pixel
+        try:
+            return self.psf.cores(x, y)
+        except SkysiftError:
+            values = self._by_row(self.psf.cores, x, y)
+            size = next((value.shape[1] for value in values if value is not None), 1)
+            return np.concatenate([np.full((1, size, size), np.nan, np.float32) if value is None else value for value in values])
+
+    @cached_property
     def psf_shapes(self) -> np.ndarray:
         """Moments of the PSF at each source's starting pixel: float64 (n, 3) ixx, iyy, ixy; NaN where they cannot be computed."""
         x, y = self._pixel

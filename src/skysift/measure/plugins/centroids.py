@@ -131,12 +131,12 @@ class SdssCentroidPlugin(Centroid):
 
         x, y = self.start(batch)
         negative = batch["is_negative"] if "is_negative" in batch.catalog.schema else np.zeros(len(batch), np.bool_)
-        kernels = np.require(batch.psf_kernels, np.float64, ["C", "W"])
+        kernels = np.require(batch.psf_cores, np.float32, ["C", "W"])
         broken = ~np.isfinite(kernels.sum(axis=(1, 2)) + batch.psf_sigma)
         batch.invalid_psf |= broken
         config = self.config
         result, status = kernel.sdss_centroids(
-            batch.overlay, batch.variance, kernels, batch.psf_sigma**2, x, y, negative,
+            batch.overlay, batch.variance, kernels, batch.psf.size // 2, batch.psf_sigma**2, x, y, negative,
             config.binmax, config.peakMin, config.wfac, config.errorMode == "lsst",
         )  # fmt: skip
         failed = (status & (kernel.FLAG_EDGE | kernel.FLAG_NO_SECOND_DERIVATIVE | kernel.FLAG_NOT_AT_MAXIMUM)) != 0
