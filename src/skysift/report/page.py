@@ -89,7 +89,7 @@ def _figures(result: ProcessResult, truth: Mapping[str, np.ndarray] | None) -> I
         )
         yield (
             "Errors against truth",
-            "Pulls of the stars: with honest errors they follow the red curve.",
+            "Pulls of the stars of S/N above 10: with honest errors they follow the red curve.",
             figures.pull_figure(result, truth),
         )
 
