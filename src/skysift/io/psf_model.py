@@ -41,14 +41,14 @@ def psf_to_table(psf: Psf) -> Any:
     from astropy.io import fits
 
     kind, fields = _fields(psf)
-    columns = [fits.Column("kind", "32A", array=[kind])]
-    for name, value in fields.items():
-        values = np.asarray(value)
-        letter, dtype = ("J", np.int32) if values.dtype.kind in "biu" else ("D", np.float64)
-        array = np.ascontiguousarray(values, dtype=dtype)
-        dim = f"({','.join(str(n) for n in array.shape[::-1])})" if array.ndim > 1 else None
-        columns.append(fits.Column(name, f"{array.size}{letter}", array=array[None] if array.ndim else array.reshape(1), dim=dim))
-    table = fits.BinTableHDU.from_columns(columns, name=MODEL_EXTENSION)
+    arrays = {name: np.asarray(value) for name, value in fields.items()}
+    # astropy writes what is big-endian already as it is; it would look at each byte of a long row otherwise.
+    types = [(name, ">i4" if values.dtype.kind in "biu" else ">f8", values.shape) for name, values in arrays.items()]
+    row = np.zeros(1, [("kind", "S32"), *types])
+    row["kind"] = kind
+    for name, values in arrays.items():
+        row[name] = values
+    table = fits.BinTableHDU(row.view(fits.FITS_rec), name=MODEL_EXTENSION)
     table.header["PSFVERS"] = (VERSION, "version of this extension")
     return table
 
