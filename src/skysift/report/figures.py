@@ -240,7 +240,9 @@ def size_figure(exposure: Exposure, catalog: SourceCatalog) -> Figure | None:
             size.plot(mag[chosen], radius[chosen], "o", color=colour, ms=4, mfc="none", label=flag)
     finite = radius[np.isfinite(radius)]
     if finite.size:
-        size.set_ylim(0, 1.3 * float(np.percentile(finite, 95)))
+        # Moments of faint sources in a crowd have no bounds.
+        widest = np.inf if exposure.psf is None else 8.0 * float(exposure.psf.sigma())
+        size.set_ylim(0, min(1.3 * float(np.percentile(finite, 95)), widest))
     size.set_xlabel(label)
     size.set_ylabel("size, sqrt((Ixx + Iyy) / 2) (pixels)")
     size.legend(fontsize="small")
