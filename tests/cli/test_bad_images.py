@@ -173,3 +173,18 @@ def test_crowded_beyond_reason(tmp_path):
     write(tmp_path / "crowd.fits", image)
     assert run("detect", tmp_path / "crowd.fits", "-o", tmp_path, "-q") == 0
     assert len(read_catalog(tmp_path / "crowd.catalog.parquet")) > 500
+
+
+def test_thousands_of_peaks_in_one_footprint(tmp_path):
+    """A plateau with a peak on every fourth pixel of every fourth row is one footprint; its peaks all become sources."""
+    rng = np.random.default_rng(4)
+    image = rng.normal(0.0, 1.0, (400, 400))
+    image[10:390, 10:390] += 200.0
+    yy, xx = np.indices((5, 5)) - 2
+    bump = np.exp(-0.5 * (xx**2 + yy**2))
+    for y in range(14, 386, 4):
+        for x in range(14, 386, 4):
+            image[y - 2 : y + 3, x - 2 : x + 3] += 300.0 * bump
+    write(tmp_path / "plateau.fits", image.astype(np.float32))
+    assert run("detect", tmp_path / "plateau.fits", "--psf", "2.35", "-o", tmp_path, "-q") == 0
+    assert len(read_catalog(tmp_path / "plateau.catalog.parquet")) > 4000
