@@ -73,6 +73,19 @@ def test_grid_reproduces_a_plane():
     np.testing.assert_allclose(image, 3 + 0.1 * pixels[:, None] - 0.2 * pixels, atol=1e-5)
 
 
+@pytest.mark.parametrize("style", list(MINIMUM_POINTS))
+def test_holes_in_a_grid(style):
+    rng = np.random.default_rng(2)
+    centres_y, centres_x = np.arange(7) * 10.0, np.cumsum(rng.uniform(5, 15, 8))
+    grid = rng.normal(100, 5, (7, 8))
+    grid[:, 3] = grid[2, 6] = np.nan
+    rows, columns = np.arange(-5.0, 70.0), np.arange(0.0, 90.0)
+    found = interpolate_grid(grid, centres_y, centres_x, rows, columns, style)
+    along_y = interpolate_lines(centres_y, grid.T, rows, style)
+    np.testing.assert_allclose(found, interpolate_lines(centres_x, along_y.T, columns, style), rtol=1e-5, atol=1e-4)
+    assert np.isnan(interpolate_grid(np.full((7, 8), np.nan), centres_y, centres_x, rows, columns, style)).all()
+
+
 def test_cubics_in_plain_numpy():
     rng = np.random.default_rng(1)
     coefficients = rng.normal(0, 1, (7, 3, 4))

@@ -155,6 +155,9 @@ def test_image_is_not_changed_and_origin_kept():
     expected = part.image.array - sky.image(part.bbox).array
     sky.subtract_from(part.image)
     np.testing.assert_allclose(part.image.array, expected, atol=1e-6)
+    part.image.array.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        sky.subtract_from(Image(part.image.array, part.bbox.min))
 
 
 def test_same_input_same_result():

@@ -25,7 +25,7 @@ def test_sky_of_a_visit():
     # The simulation's bits are BAD, SAT, CR; the third is LSST's fourth.
     sky = estimate_sky(MaskedImage(Image(image), Mask((flags & 3) | (flags & 4) << 1)))
     error = sky.image().array - truth
-    assert abs(error.mean()) < 0.1
-    assert abs(error[flags == 0].mean()) < 0.1
-    assert error.std() < 0.35
+    assert abs(error.mean()) < 0.04
+    assert abs(error[flags == 0].mean()) < 0.04
+    assert error.std() < 0.16
     np.testing.assert_allclose(np.median(sky.rms), 30.9, rtol=0.01)
