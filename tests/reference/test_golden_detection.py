@@ -115,26 +115,3 @@ def test_sky_objects(golden, seed):
     mask = Mask(data["mask"] | np.where(data["img"] > 40, 32, 0).astype(np.int32))
     peaks = sky_objects(mask, seed, SkyObjectsConfig()).arrays.peaks
     np.testing.assert_array_equal(np.column_stack([peaks["i_x"], peaks["i_y"]]), data[f"skyobj_seed{seed}"])
-
-
-def test_real_image(shared):
-    """The HSC cut-out: all pixels of all footprints, all peaks, and the image after the background was re-estimated."""
-    from astropy.io import fits
-
-    folder = shared / "reference" / "lsst" / "hsc_small"
-    with fits.open(folder / "input.fits") as hdus:
-        image, mask, variance = hdus[1], hdus[2], hdus[3]
-        planes = {key[3:]: bit for key, bit in mask.header.items() if key.startswith("MP_")}
-        exposure = Exposure.from_arrays(image.data, variance.data, mask.data, planes=planes, xy0=(100, 100), psf=GaussianPsf(25, 1.86))
-    found = detect_footprints(exposure).positive.arrays
-    spans = np.load(folder / "catalog_detection.spans.npz")["spans"][:, 1:]
-    ours = np.column_stack([found.y, found.x0, found.x1])
-    np.testing.assert_array_equal(ours[np.lexsort(ours.T[::-1])], spans[np.lexsort(spans.T[::-1])])
-    import pyarrow.parquet as pq
-
-    peaks = pq.read_table(folder / "catalog_detection.peaks.parquet")
-    theirs = set(zip(peaks["ix"].to_pylist(), peaks["iy"].to_pylist()))
-    assert set(zip(found.peaks["i_x"].tolist(), found.peaks["i_y"].tolist())) == theirs
-    with fits.open(folder / "image_after_detection.fits") as hdus:
-        after = next(hdu.data for hdu in hdus if hdu.data is not None and hdu.data.ndim == 2)
-    np.testing.assert_allclose(exposure.image.array, after, rtol=1e-5, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Measurement against the real LSST plugins: golden vectors without replacement noise, and the catalogue of a real image."""
+"""Measurement against the real LSST plugins, without replacement noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skysift.footprint import PEAK_DTYPE, FootprintArrays, flatten_footprints
 from skysift.geom import Box2I
 from skysift.image import Exposure, PhotoCalib, SkyWcs
 from skysift.measure import MeasurementConfig, measure, measurement_schema
-from skysift.psf import GaussianPsf, KernelPsf
+from skysift.psf import KernelPsf
 from skysift.table import SourceCatalog
 
 FAILED_SHAPES = [1, 39]
@@ -240,70 +240,3 @@ def test_flags(vectors, measured):
         np.testing.assert_array_equal(measured[name], vectors["flags"][:, k], err_msg=str(name))
         compared += 1
     assert compared > 60
-
-
-@pytest.fixture(scope="module")
-def hsc(shared):
-    pytest.importorskip("pandas")
-    import pandas as pd
-    from astropy.io import fits
-
-    from skysift.footprint import HeavyFootprint
-
-    folder = shared / "reference" / "lsst" / "hsc_small"
-    reference = pd.read_parquet(folder / "catalog.parquet")
-    peaks = pd.read_parquet(folder / "catalog.peaks.parquet")
-    spans = np.load(folder / "catalog.spans.npz")["spans"]
-    heavy = np.load(folder / "catalog.heavy.npz")
-    with fits.open(folder / "input.fits") as hdus:
-        variance = hdus["VARIANCE"].data.astype(np.float32)
-        header = hdus["IMAGE"].header.copy()
-    image = fits.getdata(folder / "image_after_detection.fits").astype(np.float32)
-    mask = fits.getdata(folder / "mask_final.fits").astype(np.int32)
-    exposure = Exposure.from_arrays(image, variance, mask & 0x1FF, xy0=(100, 100))
-    exposure.psf = GaussianPsf(25, 1.86)
-    exposure.wcs = SkyWcs.from_header(header, (100, 100))
-    config = MeasurementConfig()
-    config.plugins.names |= {"ext_photometryKron_KronFlux"}
-    catalog = SourceCatalog(measurement_schema(config), len(reference))
-    catalog["id"] = reference["id"].to_numpy()
-    catalog["parent"] = reference["parent"].to_numpy()
-    footprints = []
-    for id in reference["id"]:
-        own = spans[spans[:, 0] == id]
-        rows = peaks[peaks["id"] == id].sort_values("k")
-        table = np.stack([np.zeros(len(rows)), *(rows[name] for name in ("ix", "iy", "fx", "fy", "value"))], axis=1)
-        footprint = _footprints(np.c_[np.zeros(len(own)), own[:, 1:]], table, 1).footprint(0)
-        if id in heavy["id"]:
-            k = int(np.flatnonzero(heavy["id"] == id)[0])
-            pixels = heavy["pixels"][heavy["offset"][k] : heavy["offset"][k + 1]].astype(np.float32)
-            footprint = HeavyFootprint(footprint.spans, footprint.peaks, image_array=pixels)
-        footprints.append(footprint)
-    catalog.footprints = footprints
-    measure(exposure, catalog, config)
-    return reference, catalog
-
-
-def test_real_image(hsc):
-    """The reference's noise replacement is random, so that only what lies well inside the footprints can agree to the last digit."""
-    reference, catalog = hsc
-    good = np.isfinite(reference["base_SdssCentroid_xErr"].to_numpy())
-    for name in ("base_SdssCentroid_flag", "base_SdssShape_flag", "base_PixelFlags_flag_edge"):
-        good &= ~reference[name].to_numpy() & ~catalog[name]
-    isolated = good & (reference["parent"] == 0).to_numpy()
-    assert good.sum() >= 12
-    assert isolated.sum() >= 7
-    for column, error in {
-        "base_PsfFlux_instFlux": "base_PsfFlux_instFluxErr",
-        "base_SdssCentroid_x": "base_SdssCentroid_xErr",
-        "base_SdssCentroid_y": "base_SdssCentroid_yErr",
-        "base_GaussianFlux_instFlux": "base_GaussianFlux_instFluxErr",
-        "base_SdssShape_xx": "base_SdssShape_xxErr",
-        "base_SdssShape_yy": "base_SdssShape_yyErr",
-        "base_CircularApertureFlux_12_0_instFlux": "base_CircularApertureFlux_12_0_instFluxErr",
-    }.items():
-        difference = np.abs(catalog[column] - reference[column].to_numpy()) / reference[error].to_numpy()
-        assert np.median(difference[good]) < 1e-3, column
-        if "Aperture" not in column:
-            assert difference[isolated].max() < 0.01, column
-    np.testing.assert_allclose(catalog["coord_ra"][isolated], reference["coord_ra"].to_numpy()[isolated], rtol=0, atol=1e-10)
