@@ -132,8 +132,11 @@ def test_subtract_background(vectors, name, fields):
     task_config = BackgroundConfig()
     for field, value in fields.items():
         setattr(task_config, field, value)
-    exposure = Exposure(masked(vectors))
+    image = masked(vectors)
+    exposure = Exposure(MaskedImage(image.image, image.mask, Image(np.full_like(image.image.array, 49))))
     backgrounds = subtract_background(exposure, task_config)
     assert_close(backgrounds.image().array[::3, ::3], vectors[f"task_{name}_bg"])
     np.testing.assert_allclose(exposure.image.array.mean(dtype=np.float64), vectors[f"task_{name}_mean"][0], rtol=1e-5)
+    if name in ("b64", "rect"):
+        np.testing.assert_array_equal(exposure.variance.array[::8, ::8], vectors[f"task_{name}_var"])
     np.testing.assert_allclose(exposure.metadata["BGMEAN"], backgrounds.image().array.mean(dtype=np.float64), rtol=1e-6)

@@ -53,6 +53,8 @@ def test_fit(g, box, name):
     weighted = ChebyshevField.fit(box, x, y, z, order_x, order_y, triangular, weight=w)
     np.testing.assert_allclose(plain.coefficients, g[f"fit_{name}"], rtol=1e-7, atol=1e-10)
     np.testing.assert_allclose(weighted.coefficients, g[f"fit_{name}_w"], rtol=1e-7, atol=1e-10)
+    if f"fit_{name}_n" in g:
+        assert np.count_nonzero(plain.coefficients) == g[f"fit_{name}_n"][0]
 
 
 def test_fit_image(g, box):

@@ -104,6 +104,13 @@ def test_footprints_and_peaks(golden, case):
         rtol=1e-5,
         atol=1e-4,
     )
+    counts = [found.num_pos, found.num_neg, found.num_pos_peaks, found.num_neg_peaks, found.factor]
+    if case == "default":
+        # The reference counts the negative sources that it threw away.
+        assert counts == [22, 0, 43, 0, 1.0]
+        assert data["default_num"].tolist() == [22, 4, 43, 4, 1.0]
+    else:
+        assert counts == data[f"{case}_num"].tolist()
     if case == "default":
         np.testing.assert_array_equal(exposure.mask.array, data["default_mask"])
         np.testing.assert_allclose(found.background.image().array[::4, ::4], data["default_bg"], rtol=1e-5, atol=1e-6)

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from skysift.detection import detect_footprints
+from skysift.detection.config import SourceDetectionConfig
 from skysift.footprint import PEAK_DTYPE, FootprintArrays, flatten_footprints
 from skysift.geom import Box2I
 from skysift.image import Exposure, PhotoCalib, SkyWcs
@@ -54,6 +56,19 @@ def measured(vectors):
     catalog = SourceCatalog(measurement_schema(config), n)
     measure(exposure, catalog, config, _footprints(vectors["fp_spans"], vectors["fp_peaks"], n))
     return catalog
+
+
+def test_detection_of_the_sources(vectors):
+    exposure = Exposure.from_arrays(vectors["img"], vectors["var"], vectors["mask_in"].astype(np.int32), psf=KernelPsf(vectors["psf"]))
+    config = SourceDetectionConfig(reEstimateBackground=False, doTempLocalBackground=False)
+    found = detect_footprints(exposure, config).positive.arrays
+    np.testing.assert_array_equal(exposure.mask.array, vectors["mask"])
+    spans = np.column_stack([found.y, found.x0, found.x1])
+    expected = vectors["fp_spans"][:, 1:]
+    np.testing.assert_array_equal(spans[np.lexsort(spans.T)], expected[np.lexsort(expected.T)])
+    peaks = np.column_stack([found.peaks["i_x"], found.peaks["i_y"]])
+    expected = vectors["fp_peaks"][:, 1:3]
+    np.testing.assert_array_equal(peaks[np.lexsort(peaks.T)], expected[np.lexsort(expected.T)])
 
 
 def _compare(vectors, measured, prefix, rtol=1e-5, atol=0.0, skip=()):
@@ -116,9 +131,13 @@ def test_sinc_coefficients(vectors):
     from skysift.measure.sinc import sinc_coefficients
 
     for radius in ("0.7", "1", "2", "3", "4.5", "6", "9", "12"):
-        np.testing.assert_allclose(sinc_coefficients(float(radius)), vectors[f"sinc_{radius}"], atol=1e-6)
+        coefficients = sinc_coefficients(float(radius))
+        np.testing.assert_allclose(coefficients, vectors[f"sinc_{radius}"], atol=1e-6)
+        assert (-(len(coefficients) // 2) == vectors[f"sinc_{radius}_xy0"]).all()
     for k, (a, b, theta, inner) in enumerate([(5.0, 3.0, 0.5, 0.0), (4.0, 4.0, 0.0, 0.5), (6.0, 2.5, 1.2, 0.4)]):
-        np.testing.assert_allclose(sinc_coefficients(a, b, theta, inner=inner), vectors[f"sincE_{k}"], atol=1e-6)
+        coefficients = sinc_coefficients(a, b, theta, inner=inner)
+        np.testing.assert_allclose(coefficients, vectors[f"sincE_{k}"], atol=1e-6)
+        assert (-(len(coefficients) // 2) == vectors[f"sincE_{k}_xy0"]).all()
 
 
 def test_the_reference_shift_of_the_coefficients_is_understood(vectors):

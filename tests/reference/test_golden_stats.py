@@ -37,6 +37,7 @@ def test_clipping_parameters(stats_data, columns, index):
     nsigma, niter = stats_data["clip_params"][index]
     control = StatisticsControl(num_sigma_clip=nsigma, num_iter=int(niter))
     check(make_statistics(Image(stats_data["in_a"].astype(np.float32)), control=control), stats_data["clip_results"][index], columns)
+    check(make_statistics(stats_data["in_a"].astype(np.float64), control=control), stats_data["clip_results_double"][index], columns)
     check(make_statistics(list(stats_data["in_a"].ravel()), control=control), stats_data["clip_results_vector"][index], columns)
 
 
