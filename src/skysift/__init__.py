@@ -6,8 +6,9 @@ subpackage, it is found there: `skysift.measure.measure`, `skysift.repair.repair
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from skysift.lazy import lazy_names
 
 if TYPE_CHECKING:
     from skysift.background import estimate_sky, fit_background, subtract_background
@@ -120,14 +121,4 @@ __all__ = [
     "write_regions",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .model import Background, BackgroundList, TooManyMaskedPixelsError, fit_background
-from .sky import estimate_sky
-from .subtract import subtract_background
+from skysift.background.model import Background, BackgroundList, TooManyMaskedPixelsError, fit_background
+from skysift.background.sky import estimate_sky
+from skysift.background.subtract import subtract_background
 
 __all__ = ["Background", "BackgroundList", "TooManyMaskedPixelsError", "estimate_sky", "fit_background", "subtract_background"]

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import AlgorithmError
+from skysift.errors import AlgorithmError
 
 if TYPE_CHECKING:
-    from ..geom import Box2I
-    from .model import Background
+    from skysift.background.model import Background
+    from skysift.geom import Box2I
 
 __all__ = ["add_chebyshev", "fit_chebyshev"]
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..errors import AlgorithmError, InputError
+from skysift.errors import AlgorithmError, InputError
 
 __all__ = ["MINIMUM_POINTS", "add_grid", "interpolate_grid", "interpolate_lines", "usable_style"]
 
@@ -205,7 +205,7 @@ def add_grid(
     style, undersample
         See `interpolate_lines`. The number of cells along the shorter side of the grid decides on the style.
     """
-    from ..kernels.cubics import add_cubics
+    from skysift.kernels.cubics import add_cubics
 
     style = usable_style(style, min(grid.shape), undersample)
     used = np.isfinite(grid).any(axis=0)

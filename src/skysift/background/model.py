@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import AlgorithmError, InputError
-from ..geom import Box2I
-from ..image import Image, MaskedImage
-from .approximate import add_chebyshev, fit_chebyshev
-from .interpolate import MINIMUM_POINTS, add_grid
+from skysift.background.approximate import add_chebyshev, fit_chebyshev
+from skysift.background.interpolate import MINIMUM_POINTS, add_grid
+from skysift.errors import AlgorithmError, InputError
+from skysift.geom import Box2I
+from skysift.image import Image, MaskedImage
 
 if TYPE_CHECKING:
-    from .config import BackgroundConfig
+    from skysift.background.config import BackgroundConfig
 
 __all__ = ["Background", "BackgroundList", "TooManyMaskedPixelsError", "cell_edges", "fit_background"]
 
@@ -329,7 +329,7 @@ def fit_background(
     The LSST method is `lsst.meas.algorithms.SubtractBackgroundTask.fitBackground`.
     """
     if config is None:
-        from .config import BackgroundConfig
+        from skysift.background.config import BackgroundConfig
 
         config = BackgroundConfig()
     height, width = masked_image.image.shape
@@ -342,7 +342,7 @@ def fit_background(
     if config.useApprox:
         order, nx, ny = _approximation_order(config, width, height, nx, ny)
 
-    from ..kernels.background import tile_statistics
+    from skysift.kernels.background import tile_statistics
 
     bits = masked_image.mask.bitmask(*config.ignoredPixelMask, ignore_missing=True)
     statistic = config.statisticsProperty

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import lsst.pex.config as pexConfig
 import numpy as np
 
-from ..errors import AlgorithmError
-from .config import BackgroundConfig
-from .model import fit_background
+from skysift.background.config import BackgroundConfig
+from skysift.background.model import fit_background
+from skysift.errors import AlgorithmError
 
 if TYPE_CHECKING:
-    from ..image import MaskedImage
+    from skysift.image import MaskedImage
 
 __all__ = ["ExceedsMaxVarianceScaleError", "ScaleVarianceConfig", "VarianceScales", "scale_variance", "variance_scales"]
 

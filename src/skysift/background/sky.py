@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
-from .interpolate import add_grid, interpolate_grid
-from .model import Background, TooManyMaskedPixelsError, cell_edges
-from .smooth import smooth_to_errors
+from skysift.background.interpolate import add_grid, interpolate_grid
+from skysift.background.model import Background, TooManyMaskedPixelsError, cell_edges
+from skysift.background.smooth import smooth_to_errors
+from skysift.errors import InputError
 
 if TYPE_CHECKING:
-    from ..image import MaskedImage
-    from .config import SkyConfig
+    from skysift.background.config import SkyConfig
+    from skysift.image import MaskedImage
 
 __all__ = ["estimate_sky"]
 
@@ -77,7 +77,7 @@ def estimate_sky(masked_image: MaskedImage, psf_sigma: float | None = None, conf
     low density. The growth with brightness follows the wings of a seeing disk (Kolmogorov turbulence, surface brightness ~ r**(-11/3)).
     """
     if config is None:
-        from .config import SkyConfig
+        from skysift.background.config import SkyConfig
 
         config = SkyConfig()
     image = np.ascontiguousarray(masked_image.image.array, np.float32)
@@ -98,9 +98,9 @@ def _estimate(
     image: np.ndarray, mask: np.ndarray, bits: np.int32, block: int, config: SkyConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Values, errors and rms of the cells, and the fraction of the blocks that is sky, with blocks of one size."""
-    from ..kernels.background import tile_statistics
-    from ..kernels.convolve import separable_gaussian
-    from ..kernels.sky import bin_image, cell_sums
+    from skysift.kernels.background import tile_statistics
+    from skysift.kernels.convolve import separable_gaussian
+    from skysift.kernels.sky import bin_image, cell_sums
 
     height, width = image.shape
     shape = math.ceil(height / block), math.ceil(width / block)
@@ -147,7 +147,7 @@ def _estimate(
 
 def _exclude(significance: np.ndarray, empty: np.ndarray, config: SkyConfig, excluded: np.ndarray) -> None:
     """Find the blocks that are not sky: empty ones, significant ones, and their surroundings as far as enough sky is left."""
-    from ..kernels.sky import grow_with_brightness
+    from skysift.kernels.sky import grow_with_brightness
 
     height, width = empty.shape
     reach = np.empty((height + 2, width + 2), np.float32)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
-from .model import BackgroundList, fit_background
+from skysift.background.model import BackgroundList, fit_background
+from skysift.errors import InputError
 
 if TYPE_CHECKING:
-    from ..image import Exposure, Image
-    from .config import BackgroundConfig
+    from skysift.background.config import BackgroundConfig
+    from skysift.image import Exposure, Image
 
 __all__ = ["subtract_background"]
 
@@ -60,7 +60,7 @@ def subtract_background(
     The LSST task is `lsst.meas.algorithms.SubtractBackgroundTask`.
     """
     if config is None:
-        from .config import BackgroundConfig
+        from skysift.background.config import BackgroundConfig
 
         config = BackgroundConfig()
     background = BackgroundList() if background is None else background

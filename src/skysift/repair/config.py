@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lsst.pex.config as pexConfig
 
-from ..background.config import BackgroundConfig
+from skysift.background.config import BackgroundConfig
 
 __all__ = ["FindCosmicRaysConfig", "InterpImageConfig", "RepairConfig"]
 

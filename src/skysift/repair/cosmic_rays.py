@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import AlgorithmError, InputError
-from ..footprint import Footprint, SpanSet
+from skysift.errors import AlgorithmError, InputError
+from skysift.footprint import Footprint, SpanSet
 
 if TYPE_CHECKING:
-    from ..image import MaskedImage
-    from ..psf import Psf
-    from .config import FindCosmicRaysConfig
+    from skysift.image import MaskedImage
+    from skysift.psf import Psf
+    from skysift.repair.config import FindCosmicRaysConfig
 
 __all__ = ["TooManyCosmicRaysError", "find_cosmic_rays"]
 
@@ -75,13 +75,13 @@ def find_cosmic_rays(
     The algorithm of SDSS Photo (R. Lupton), `lsst.meas.algorithms.findCosmicRays`.
     """
     if config is None:
-        from .config import FindCosmicRaysConfig
+        from skysift.repair.config import FindCosmicRaysConfig
 
         config = FindCosmicRaysConfig()
     keep = config.keepCRs if keep is None else keep
     if masked_image.image.array.size and not masked_image.has_variance:
         raise InputError("cosmic rays are found by their significance, but the image has no variance", hint="set the variance plane")
-    from ..kernels.cosmic_rays import find_hits, grow_hits, label_hits, replacement_values
+    from skysift.kernels.cosmic_rays import find_hits, grow_hits, label_hits, replacement_values
 
     image = np.ascontiguousarray(masked_image.image.array, np.float32)
     variance = np.ascontiguousarray(masked_image.variance.array, np.float32)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
-from ..geom import Box2I
+from skysift.errors import InputError
+from skysift.geom import Box2I
 
 if TYPE_CHECKING:
-    from ..image import MaskedImage
-    from .config import InterpImageConfig
+    from skysift.image import MaskedImage
+    from skysift.repair.config import InterpImageConfig
 
 __all__ = ["fallback_value", "interpolate_over_defects", "interpolation_weights", "mask_of_boxes"]
 
@@ -108,7 +108,7 @@ def fallback_value(masked_image: MaskedImage, bad: np.ndarray, config: InterpIma
     """
     if config.fallbackValueType == "USER":
         return float(config.fallbackUserValue)
-    from ..kernels.background import tile_statistics
+    from skysift.kernels.background import tile_statistics
 
     array = np.ascontiguousarray(masked_image.image.array, np.float32)
     if array.size == 0:
@@ -178,7 +178,7 @@ def interpolate_over_defects(
     n_pixels = int(np.count_nonzero(bad))
     if n_pixels == 0:
         return 0
-    from ..kernels.interpolate import interpolate_runs
+    from skysift.kernels.interpolate import interpolate_runs
 
     # Only rows with defects are handed to the kernel, so that the cost follows the defects.
     lines = np.flatnonzero(bad.any(axis=0 if transpose else 1))

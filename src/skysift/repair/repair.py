@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..background import fit_background
-from ..errors import InputError
-from .cosmic_rays import find_cosmic_rays
-from .interpolate import fallback_value, interpolate_over_defects, mask_of_boxes
+from skysift.background import fit_background
+from skysift.errors import InputError
+from skysift.repair.cosmic_rays import find_cosmic_rays
+from skysift.repair.interpolate import fallback_value, interpolate_over_defects, mask_of_boxes
 
 if TYPE_CHECKING:
-    from ..footprint import Footprint
-    from ..geom import Box2I
-    from ..image import Exposure, MaskedImage
-    from .config import FindCosmicRaysConfig, InterpImageConfig, RepairConfig
+    from skysift.footprint import Footprint
+    from skysift.geom import Box2I
+    from skysift.image import Exposure, MaskedImage
+    from skysift.repair.config import FindCosmicRaysConfig, InterpImageConfig, RepairConfig
 
 __all__ = ["Repair", "find_and_remove_cosmic_rays", "interpolate_image", "repair"]
 
@@ -73,7 +73,7 @@ def interpolate_image(
     The LSST task is `lsst.pipe.tasks.InterpImageTask`.
     """
     if config is None:
-        from .config import InterpImageConfig
+        from skysift.repair.config import InterpImageConfig
 
         config = InterpImageConfig()
     if (plane is None) == (defects is None):
@@ -169,7 +169,7 @@ def repair(
     The LSST task is `lsst.pipe.tasks.RepairTask`.
     """
     if config is None:
-        from .config import RepairConfig
+        from skysift.repair.config import RepairConfig
 
         config = RepairConfig()
     result = Repair()
