@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -147,6 +148,23 @@ def test_noise_depends_on_the_exposure_only():
     np.testing.assert_array_equal(first, hide_sources(*arguments, 4, {}))
     assert (first[5, 5:31] != hide_sources(*arguments, 5, {})[5, 5:31]).all()
     np.testing.assert_array_equal(hide_sources(*arguments, None, {}), hide_sources(*arguments, 0, {}))
+
+
+def test_noise_is_normal_and_does_not_depend_on_the_other_sources():
+    shape = (400, 500)
+    image, variance = np.zeros(shape, np.float32), np.ones(shape, np.float32)
+    config = NoiseReplacerConfig()
+    config.noiseSource = "variance"
+    everywhere = np.array([[y, 0, 499] for y in range(400)], np.int32)
+    clean = hide_sources(image, variance, everywhere, config, 7, {})
+    assert scipy.stats.kstest(clean.ravel(), "norm").pvalue > 0.01
+    assert clean.std() == pytest.approx(1.0, abs=0.005)
+    for shift in ((0, 1), (1, 0), (1, 1)):
+        assert abs(np.mean(clean * np.roll(clean, shift, (0, 1)))) < 0.01
+    some = hide_sources(image, variance, np.array([[9, 3, 20], [9, 10, 30], [200, 7, 7]], np.int32), config, 7, {})
+    np.testing.assert_array_equal(some[9, 3:31], clean[9, 3:31])
+    assert some[200, 7] == clean[200, 7]
+    assert np.count_nonzero(some) == 29
 
 
 def test_an_image_without_finite_pixels():

@@ -42,16 +42,23 @@ def bin_box(image, variance, x0, y0, bin_x, bin_y, reach, size, box, box_varianc
                 box_variance[v, u] = noises[u]
         return True
     scale = 1.0 / (bin_x * bin_y)
+    length = bin_x * (size + 2)
+    sums, noise_sums = np.empty(length), np.empty(length)
     for v in range(size + 2):
+        sums[:] = 0.0
+        noise_sums[:] = 0.0
+        for y in range(bottom + v * bin_y, bottom + (v + 1) * bin_y):
+            pixels = image[y, left : left + length]
+            noises = variance[y, left : left + length]
+            for x in range(length):
+                sums[x] += pixels[x]
+                noise_sums[x] += noises[x]
         for u in range(size + 2):
             s = 0.0
             t = 0.0
-            for y in range(bottom + v * bin_y, bottom + (v + 1) * bin_y):
-                pixels = image[y, left + u * bin_x : left + (u + 1) * bin_x]
-                noises = variance[y, left + u * bin_x : left + (u + 1) * bin_x]
-                for x in range(bin_x):
-                    s += pixels[x]
-                    t += noises[x]
+            for x in range(u * bin_x, (u + 1) * bin_x):
+                s += sums[x]
+                t += noise_sums[x]
             box[v, u] = s * scale
             box_variance[v, u] = t * scale * scale
     return True

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from skysift.kernels.moments import weighted_sums
+from skysift.kernels.moments import MAX_RADIUS, SCRATCH, weighted_sums
 from skysift.kernels.stamps import hide, show
 
 _SUMS = {"reassoc", "contract", "nsz"}
@@ -125,14 +125,15 @@ def gaussian_fluxes(view, variance, xs, ys, ixx, ixy, iyy):
     n = len(xs)
     height, width = view.image.shape
     result = np.full((n, 2), np.nan)
+    scratch = np.empty((4, SCRATCH))
     for i in range(n):
         det = ixx[i] * iyy[i] - ixy[i] * ixy[i]
         if not (det > 0.0 and ixx[i] > 0.0 and det < 1e12 and -0.5 <= xs[i] < width - 0.5 and -0.5 <= ys[i] < height - 0.5):
             continue
         fine = ixx[i] < 0.25 or iyy[i] < 0.25 or det < 0.0625
-        radius = min(4.0 * math.sqrt(max(ixx[i], iyy[i])), 1000.0)
+        radius = min(4.0 * math.sqrt(max(ixx[i], iyy[i])), MAX_RADIUS)
         show(view, i)
-        sums = weighted_sums(view.image, xs[i], ys[i], iyy[i] / det, -ixy[i] / det, ixx[i] / det, radius, fine)
+        sums = weighted_sums(view.image, xs[i], ys[i], iyy[i] / det, -ixy[i] / det, ixx[i] / det, radius, fine, scratch)
         hide(view, i)
         result[i, 0] = 2.0 * sums[0]
         noise = np.float64(variance[max(0, int(ys[i])), max(0, int(xs[i]))]) * math.pi * math.sqrt(det)

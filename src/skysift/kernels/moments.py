@@ -20,17 +20,71 @@ FLAG_MAX_ITER = 8
 _EPS = 1.1920929e-7
 _Q_MAX = 14.0
 _Q_MAX_FINE = 9.0
+_LEAST = math.exp(-0.5 * _Q_MAX)
+_THINNEST = 0.02
+_LANES = 16
+MAX_RADIUS = 1000
+SCRATCH = 2 * MAX_RADIUS + 1 + _LANES
 _DAMPED_AFTER = 30
 _DAMPING_STAGE = 8
 _MAX_DOUBLINGS = 4
 _MAX_GROWTH = 4.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def weighted_sums(image, xc, yc, w11, w12, w22, radius, fine):
-    """Sums of the image under the weight `exp(-q / 2)`, `q = w11 dx^2 + 2 w12 dx dy + w22 dy^2`.
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+def _row_sums(pixels, weights, ratios, ratio_step, dx_first):
+    """Sums of `f`, `f dx`, `f dx^2` over one row; the weights become those of the next row."""
+    r0 = r1 = r2 = 0.0
+    for k in range(len(pixels)):
+        g = weights[k]
+        f = g * pixels[k]
+        if g < _LEAST:
+            f = 0.0
+        dx = dx_first + k
+        r0 += f
+        r1 += f * dx
+        r2 += f * dx * dx
+        weights[k] = g * ratios[k]
+        ratios[k] *= ratio_step
+    return r0, r1, r2
 
-    The exponential runs along each row by the recurrence `g[x + 1] = g[x] r[x]`, `r[x + 1] = r[x] exp(-w11)`.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _direct_sums(image, xc, yc, w11, w12, w22, x_low, x_high, y_low, y_high, parts, q_max):
+    """The sums of `weighted_sums` by an exponential for each of `parts` x `parts` points of every pixel."""
+    s = sx = sy = sxx = sxy = syy = 0.0
+    corner = 0.5 - 0.5 / parts
+    for y in range(y_low, y_high + 1):
+        for x in range(x_low, x_high + 1):
+            q_worst = 0.0
+            for b in range(2):
+                v = y - yc - corner + 2.0 * corner * b
+                for a in range(2):
+                    u = x - xc - corner + 2.0 * corner * a
+                    q_worst = max(q_worst, u * u * w11 + 2.0 * u * v * w12 + v * v * w22)
+            if q_worst > q_max:
+                continue
+            value = image[y, x] / (parts * parts)
+            for b in range(parts):
+                v = y - yc - corner + b / parts
+                for a in range(parts):
+                    u = x - xc - corner + a / parts
+                    f = value * math.exp(-0.5 * (u * u * w11 + 2.0 * u * v * w12 + v * v * w22))
+                    s += f
+                    sx += f * u
+                    sy += f * v
+                    sxx += f * u * u
+                    sxy += f * u * v
+                    syy += f * v * v
+    return s, sx, sy, sxx, sxy, syy
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def weighted_sums(image, xc, yc, w11, w12, w22, radius, fine, scratch):
+    """Sums of the image under the weight `exp(-q / 2)`, `q = w11 dx^2 + 2 w12 dx dy + w22 dy^2`, where `q <= 14`.
+
+    The exponential runs from the middle row up and down by the recurrence `g[y + 1] = g[y] r[y]`, `r[y + 1] = r[y] exp(-w22)`, for all columns
+    at once.
 
     Parameters
     ----------
@@ -41,9 +95,11 @@ def weighted_sums(image, xc, yc, w11, w12, w22, radius, fine):
     w11, w12, w22 : float
         The inverse of the weight's covariance; all zero gives weight one.
     radius : float
-        Half size of the box that is summed, pixels; it is clipped to the image.
+        Half size of the box that is summed, pixels, at most `MAX_RADIUS`; it is clipped to the image.
     fine : bool
         Split each pixel in 4 x 4, for weights narrower than a pixel.
+    scratch : float64 (4, SCRATCH)
+        Space for the recurrence.
 
     Returns
     -------
@@ -56,58 +112,73 @@ def weighted_sums(image, xc, yc, w11, w12, w22, radius, fine):
     y_low = max(0, math.floor(yc - radius + 0.5))
     y_high = min(height - 1, math.floor(yc + radius + 0.5))
     s = sx = sy = sxx = sxy = syy = 0.0
-    if fine:
-        for y in range(y_low, y_high + 1):
-            for x in range(x_low, x_high + 1):
-                q_worst = 0.0
-                for b in range(2):
-                    v = y - yc - 0.375 + 0.75 * b
-                    for a in range(2):
-                        u = x - xc - 0.375 + 0.75 * a
-                        q_worst = max(q_worst, u * u * w11 + 2.0 * u * v * w12 + v * v * w22)
-                if q_worst > _Q_MAX_FINE:
-                    continue
-                value = image[y, x] / 16.0
-                for b in range(4):
-                    v = y - yc - 0.375 + 0.25 * b
-                    for a in range(4):
-                        u = x - xc - 0.375 + 0.25 * a
-                        f = value * math.exp(-0.5 * (u * u * w11 + 2.0 * u * v * w12 + v * v * w22))
-                        s += f
-                        sx += f * u
-                        sy += f * v
-                        sxx += f * u * u
-                        sxy += f * u * v
-                        syy += f * v * v
+    if x_low > x_high or y_low > y_high:
         return s, sx, sy, sxx, sxy, syy
+    det = w11 * w22 - w12 * w12
+    # In rows far from the middle the weight of a thin, slanted ellipse would come back from below the smallest number.
+    unweighted = w11 == 0.0 and w22 == 0.0
+    if fine or not (unweighted or det > _THINNEST * w11 * w22):
+        return _direct_sums(
+            image, xc, yc, w11, w12, w22, x_low, x_high, y_low, y_high, 4 if fine else 1, _Q_MAX_FINE if fine else _Q_MAX
+        )  # fmt: skip
 
-    ratio_step = math.exp(-w11)
-    for y in range(y_low, y_high + 1):
-        dy = y - yc
-        first = x_low
-        last = x_high
-        if w11 > 0.0:
-            # The roots in dx of q = 14 bound the pixels that count in this row.
-            centre = -w12 * dy / w11
-            inside = centre * centre - (w22 * dy * dy - _Q_MAX) / w11
-            if inside < 0.0:
-                continue
-            half = math.sqrt(inside)
-            first = max(first, math.ceil(xc + centre - half))
-            last = min(last, math.floor(xc + centre + half))
-        dx = first - xc
-        g = math.exp(-0.5 * (dx * dx * w11 + 2.0 * dx * dy * w12 + dy * dy * w22))
-        ratio = math.exp(-(w11 * (dx + 0.5) + w12 * dy))
-        r0 = r1 = r2 = 0.0
-        for x in range(first, last + 1):
-            f = g * image[y, x]
-            fx = f * dx
-            r0 += f
-            r1 += fx
-            r2 += fx * dx
-            dx += 1.0
+    columns = x_high - x_low + 1
+    if not unweighted:
+        reach_x = math.sqrt(_Q_MAX * w22 / det)
+        reach_y = math.sqrt(_Q_MAX * w11 / det)
+        x_low = max(x_low, math.ceil(xc - reach_x))
+        x_high = min(x_high, math.floor(xc + reach_x))
+        y_low = max(y_low, math.ceil(yc - reach_y))
+        y_high = min(y_high, math.floor(yc + reach_y))
+        if x_low > x_high or y_low > y_high:
+            return s, sx, sy, sxx, sxy, syy
+        columns = x_high - x_low + 1
+        if reach_x <= radius:
+            # More columns do no harm, their weight is below the limit, and whole vectors are faster.
+            columns = min((columns + _LANES - 1) // _LANES * _LANES, width)
+            x_low = min(x_low, width - columns)
+    up, up_ratio, down, down_ratio = scratch[0, :columns], scratch[1, :columns], scratch[2, :columns], scratch[3, :columns]
+    middle = min(max(y_low, math.floor(yc + 0.5)), y_high)
+    dy = middle - yc
+    start = min(max(math.floor(xc + 0.5) - x_low, 0), columns - 1)
+    dx = x_low + start - xc
+    slant = math.exp(-w12)
+    curve = math.exp(-w11)
+    g_start = math.exp(-0.5 * (dx * dx * w11 + 2.0 * dx * dy * w12 + dy * dy * w22))
+    up_start = math.exp(-w12 * dx - w22 * (dy + 0.5))
+    down_start = math.exp(w12 * dx + w22 * (dy - 0.5))
+    for side in range(2):
+        sign = 1 - 2 * side
+        g = g_start
+        ratio = math.exp(-0.5 * w11 - sign * (w11 * dx + w12 * dy))
+        upward = up_start
+        downward = down_start
+        up_step = slant if side == 0 else 1.0 / slant
+        down_step = 1.0 / slant if side == 0 else slant
+        for k in range(start, columns if side == 0 else -1, sign):
+            up[k] = g
+            up_ratio[k] = upward
+            down[k] = g * downward
+            down_ratio[k] = downward
             g *= ratio
-            ratio *= ratio_step
+            ratio *= curve
+            upward *= up_step
+            downward *= down_step
+    ratio_step = math.exp(-w22)
+    for k in range(columns):
+        down_ratio[k] *= ratio_step
+    for y in range(middle, y_high + 1):
+        r0, r1, r2 = _row_sums(image[y, x_low : x_low + columns], up, up_ratio, ratio_step, x_low - xc)
+        dy = y - yc
+        s += r0
+        sx += r1
+        sy += r0 * dy
+        sxx += r2
+        sxy += r1 * dy
+        syy += r0 * dy * dy
+    for y in range(middle - 1, y_low - 1, -1):
+        r0, r1, r2 = _row_sums(image[y, x_low : x_low + columns], down, down_ratio, ratio_step, x_low - xc)
+        dy = y - yc
         s += r0
         sx += r1
         sy += r0 * dy
@@ -118,7 +189,7 @@ def weighted_sums(image, xc, yc, w11, w12, w22, radius, fine):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def adapt_weight(image, xc, yc, max_iter, tol1, tol2, shift_max, sign, max_growth, max_doublings):
+def adapt_weight(image, xc, yc, max_iter, tol1, tol2, shift_max, sign, max_growth, max_doublings, scratch):
     """Iterate the Gaussian weight until it has the moments of the source.
 
     Parameters
@@ -131,6 +202,8 @@ def adapt_weight(image, xc, yc, max_iter, tol1, tol2, shift_max, sign, max_growt
         Largest factor by which one step may enlarge the weight's trace.
     max_doublings : int
         How often the weight is doubled where noise makes a step impossible, before the iteration gives up.
+    scratch
+        See `weighted_sums`.
 
     Returns
     -------
@@ -154,9 +227,9 @@ def adapt_weight(image, xc, yc, max_iter, tol1, tol2, shift_max, sign, max_growt
     doublings = 0
     iteration = 0
     while iteration < max_iter:
-        radius = min(4.0 * math.sqrt(max(wxx, wyy)), 1000.0)
+        radius = min(4.0 * math.sqrt(max(wxx, wyy)), MAX_RADIUS)
         det = wxx * wyy - wxy * wxy
-        if not det >= _EPS:
+        if not det >= _EPS or radius == MAX_RADIUS:
             flags |= FLAG_UNWEIGHTED
             break
         previous = (w11, w12, w22)
@@ -169,7 +242,7 @@ def adapt_weight(image, xc, yc, max_iter, tol1, tol2, shift_max, sign, max_growt
                 oxx_old = 1e6
                 w11, w12, w22 = previous
                 iteration -= 1
-        s, sx, sy, sxx, sxy, syy = weighted_sums(image, xc, yc, w11, w12, w22, radius, fine)
+        s, sx, sy, sxx, sxy, syy = weighted_sums(image, xc, yc, w11, w12, w22, radius, fine, scratch)
         possible = sign * s > 0.0 and sign * sxx > 0.0 and sign * syy > 0.0
         if possible:
             i0 = s * math.sqrt(w11 * w22 - w12 * w12) / math.pi
@@ -253,14 +326,15 @@ def sdss_shape(image, xc, yc, max_iter, tol1, tol2, shift_max, negative):
     if not (math.isfinite(xc) and math.isfinite(yc)):
         return np.nan, np.nan, np.nan, np.nan, xc, yc, FLAG_UNWEIGHTED_BAD
     sign = -1.0 if negative else 1.0
-    wxx, wxy, wyy, i0, x, y, flags, radius, fine = adapt_weight(image, xc, yc, max_iter, tol1, tol2, shift_max, sign, np.inf, 0)
+    scratch = np.empty((4, SCRATCH))
+    wxx, wxy, wyy, i0, x, y, flags, radius, fine = adapt_weight(image, xc, yc, max_iter, tol1, tol2, shift_max, sign, np.inf, 0, scratch)
     if flags != 0:
-        careful = adapt_weight(image, xc, yc, max_iter, tol1, tol2, shift_max, sign, _MAX_GROWTH, _MAX_DOUBLINGS)
+        careful = adapt_weight(image, xc, yc, max_iter, tol1, tol2, shift_max, sign, _MAX_GROWTH, _MAX_DOUBLINGS, scratch)
         if careful[6] == 0:
             return careful[:7]
     if flags & FLAG_UNWEIGHTED:
         i0 = np.nan
-        s, _, _, sxx, sxy, syy = weighted_sums(image, xc, yc, 0.0, 0.0, 0.0, radius, fine)
+        s, _, _, sxx, sxy, syy = weighted_sums(image, xc, yc, 0.0, 0.0, 0.0, radius, fine, scratch)
         if not (sign * s > 0.0 and sign * sxx > 0.0 and sign * syy > 0.0):
             flags = (flags & ~FLAG_UNWEIGHTED) | FLAG_UNWEIGHTED_BAD
             if sign * s > 0.0:

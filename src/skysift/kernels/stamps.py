@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,40 @@ def take_spans(image, spans, values):
         for x in range(spans[s, 1], spans[s, 2] + 1):
             values[at] = image[y, x]
             at += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def put_noise(image, variance, spans, seed, quantiles, mean, scatter):
+    """Write normal noise to the pixels of `spans`; that of a pixel depends on the seed and on where it is, and on nothing else.
+
+    Parameters
+    ----------
+    image, variance : float32 (h, w)
+        Image, changed in place; variance.
+    spans : int32 (m, 3)
+        See `Overlay`.
+    seed : uint64
+        Seed.
+    quantiles : float64 (4097,)
+        Quantiles of the normal distribution at multiples of 1/4096.
+    mean : float
+        Mean of the noise.
+    scatter : float
+        Its standard deviation; negative for that of the variance.
+    """
+    for s in range(len(spans)):
+        y = spans[s, 0]
+        for x in range(spans[s, 1], spans[s, 2] + 1):
+            # The mixing function of SplitMix64 (Steele, Lea & Flood 2014).
+            bits = seed + (np.uint64(y) * np.uint64(image.shape[1]) + np.uint64(x) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+            bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            bits ^= bits >> np.uint64(31)
+            cell = np.int64(bits >> np.uint64(52))
+            part = np.float64(np.int64(bits >> np.uint64(28)) & 0xFFFFFF) / 16777216.0
+            deviate = quantiles[cell] + part * (quantiles[cell + 1] - quantiles[cell])
+            sigma = scatter if scatter >= 0.0 else math.sqrt(max(variance[y, x], 0.0))
+            image[y, x] = mean + sigma * deviate
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

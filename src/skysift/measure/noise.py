@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lsst.pex.config as pexConfig
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NoiseReplacer", "NoiseReplacerConfig", "SourcePixels", "make_overlay", "source_pixels"]
 
+FARTHEST_DEVIATE = 4.2
 SAMPLE_SIZE = 1 << 18
 """Pixels, evenly spread, that suffice for the mean and scatter of an image."""
 
@@ -194,28 +196,30 @@ def hide_sources(
     clean
         float32 (h, w).
     """
-    from skysift.kernels.stamps import put_spans
+    from skysift.kernels.stamps import put_noise, put_spans, take_spans
 
-    covered = np.zeros(image.shape, np.bool_)
-    lengths = spans[:, 2].astype(np.int64) - spans[:, 1] + 1
-    put_spans(covered, spans, 0, len(spans), np.ones(int(lengths.sum()), np.bool_), 0)
     clean = image.copy()
-    where = np.flatnonzero(covered)
     if noise_image is not None:
-        clean.ravel()[where] = noise_image.ravel()[where]
+        values = np.empty(int((spans[:, 2].astype(np.int64) - spans[:, 1] + 1).sum()), np.float32)
+        take_spans(np.ascontiguousarray(noise_image), spans, values)
+        put_spans(clean, spans, 0, len(spans), values, 0)
         return clean
     multiplier = config.noiseSeedMultiplier
-    seed = abs((exposure_id or 1) * multiplier) if multiplier else 1
-    noise = np.random.default_rng(seed).standard_normal(len(where), np.float32)
-    if config.noiseSource == "variance":
-        noise *= np.sqrt(np.maximum(variance.ravel()[where], 0))
-        noise += config.noiseOffset
-    else:
-        mean, scatter = _noise_level(image, variance, config, metadata)
-        noise *= scatter
-        noise += mean + config.noiseOffset
-    clean.ravel()[where] = noise
+    seed = np.uint64(abs((exposure_id or 1) * multiplier) % 2**64 if multiplier else 1)
+    mean, scatter = (0.0, -1.0) if config.noiseSource == "variance" else _noise_level(image, variance, config, metadata)
+    put_noise(clean, variance, spans, seed, _normal_quantiles(), mean + config.noiseOffset, scatter)
     return clean
+
+
+@lru_cache(maxsize=1)
+def _normal_quantiles() -> np.ndarray:
+    """Quantiles of the normal distribution, between which `put_noise` interpolates; the variance is one."""
+    from scipy.special import ndtri
+
+    quantiles = ndtri(np.arange(4097) / 4096)
+    quantiles[[0, -1]] = -FARTHEST_DEVIATE, FARTHEST_DEVIATE
+    squares = (quantiles[:-1] ** 2 + quantiles[:-1] * quantiles[1:] + quantiles[1:] ** 2) / 3
+    return quantiles / math.sqrt(squares.mean())
 
 
 def _noise_level(image: np.ndarray, variance: np.ndarray, config: NoiseReplacerConfig, metadata: Mapping[str, Any]) -> tuple[float, float]:

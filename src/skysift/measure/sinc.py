@@ -15,14 +15,16 @@ import numpy as np
 if TYPE_CHECKING:
     from skysift.kernels.stamps import Overlay
 
-__all__ = ["aperture_bank", "circle_flux", "coefficient_width", "ellipse_flux", "sinc_coefficients"]
+__all__ = ["aperture_bank", "circle_flux", "coefficient_width", "ellipse_flux", "ellipse_widths", "sinc_coefficients"]
 
 BANK_STEPS = 16
 """Shifts of the bank from 0 to half a pixel, thus 1/32 pixel apart."""
 
+LANES = 16
 JINC_STEP = 256.0
 LARGEST_AXIS = 64.0
 CHUNK_PIXELS = 1 << 20
+ELLIPSE_WIDTHS = np.array([15, 21, 25, 27, 35, 45, 55, 63, 75, 81, 105, 125, 135, 165, 175, 189, 225, 245, 275])
 
 
 def coefficient_width(a: float) -> int:
@@ -38,7 +40,14 @@ def _jinc(z: np.ndarray) -> np.ndarray:
 
 
 def sinc_coefficients(
-    a: float, b: float | None = None, theta: float = 0.0, *, inner: float = 0.0, dx: float = 0.0, dy: float = 0.0
+    a: float,
+    b: float | None = None,
+    theta: float = 0.0,
+    *,
+    inner: float = 0.0,
+    dx: float = 0.0,
+    dy: float = 0.0,
+    width: int | None = None,
 ) -> np.ndarray:
     """Compute the coefficients of one aperture.
 
@@ -52,14 +61,16 @@ def sinc_coefficients(
         Size of the hole as a fraction of the axes.
     dx, dy
         Shift of the centre from the middle pixel.
+    width
+        Width of the result, odd; `coefficient_width(a)` by default.
 
     Returns
     -------
     coefficients
-        float64 (k, k), k = `coefficient_width(a)`, centred on the middle element; they sum to the area.
+        float64 (width, width), centred on the middle element; they sum to the area.
     """
     b = a if b is None else b
-    width = coefficient_width(a)
+    width = coefficient_width(a) if width is None else width
     k = np.fft.fftfreq(width)
     kx, ky = np.meshgrid(k, k)
     z = 2 * math.pi * np.hypot(a * (math.cos(theta) * kx + math.sin(theta) * ky), b * (math.cos(theta) * ky - math.sin(theta) * kx))
@@ -69,15 +80,18 @@ def sinc_coefficients(
 
 @lru_cache(maxsize=16)
 def aperture_bank(radius: float) -> np.ndarray:
-    """Compute a circle's coefficients at shifts of 0 to half a pixel on both axes: float32 (m, m, k, k), the y shift first."""
+    """Compute a circle's coefficients at shifts of 0 to half a pixel on both axes, the y shift first.
+
+    float32 (m, m, k, w): rows are filled up with zeros to a multiple of `LANES`.
+    """
     width = coefficient_width(radius)
     k = np.fft.fftfreq(width)
     spectrum = 2 * math.pi * radius**2 * _jinc(2 * math.pi * radius * np.hypot(*np.meshgrid(k, k)))
     shifts = np.exp(-2j * math.pi * np.outer(np.linspace(0.0, 0.5, BANK_STEPS + 1), k))
-    bank = np.empty((BANK_STEPS + 1, BANK_STEPS + 1, width, width), np.float32)
+    bank = np.zeros((BANK_STEPS + 1, BANK_STEPS + 1, width, -(-width // LANES) * LANES), np.float32)
     for j, shift in enumerate(shifts):
         shifted = np.fft.ifft2(spectrum * shift[:, None] * shifts[:, None, :])
-        bank[j] = np.fft.fftshift(shifted.real, axes=(1, 2))
+        bank[j, :, :, :width] = np.fft.fftshift(shifted.real, axes=(1, 2))
     return bank
 
 
@@ -109,6 +123,11 @@ def circle_flux(
     result, clipped = bank_sums(view, variance, x, y, aperture_bank(float(radius)))
     with np.errstate(invalid="ignore"):
         return result[:, 0], np.sqrt(result[:, 1]), clipped
+
+
+def ellipse_widths(a: np.ndarray) -> np.ndarray:
+    """Give the widths of the coefficient images of `ellipse_flux`: odd, at least `4 a - 1`, products of small primes, whose transforms are fast."""
+    return ELLIPSE_WIDTHS[np.searchsorted(ELLIPSE_WIDTHS, 4.0 * a - 1.0)]
 
 
 @lru_cache(maxsize=1)
@@ -151,17 +170,17 @@ def ellipse_flux(
     with np.errstate(invalid="ignore"):
         near = (x > -LARGEST_AXIS) & (x < width + LARGEST_AXIS) & (y > -LARGEST_AXIS) & (y < height + LARGEST_AXIS)
         usable = np.flatnonzero(near & (b > 0) & (a >= b) & (a <= LARGEST_AXIS) & np.isfinite(theta))
-    widths = np.array([coefficient_width(value) for value in a[usable]], np.int64)
-    for size in np.unique(widths):
+    widths = ellipse_widths(a[usable])
+    for size in np.unique(widths).tolist():
         members = usable[widths == size]
-        chunk = max(1, CHUNK_PIXELS // int(size) ** 2)
+        chunk = max(1, CHUNK_PIXELS // size**2)
         for begin in range(0, len(members), chunk):
             rows = members[begin : begin + chunk]
-            column = np.floor(x[rows] + 0.5)
-            row = np.floor(y[rows] + 0.5)
-            spectra = np.empty((len(rows), size, size // 2 + 1), np.complex128)
-            ellipse_spectra(_jinc_table(), JINC_STEP, size, x[rows] - column, y[rows] - row, a[rows], b[rows], theta[rows], spectra)
+            left, bottom = np.floor(x[rows] + 0.5) - size // 2, np.floor(y[rows] + 0.5) - size // 2
+            spectra = np.empty((len(rows), size, size // 2 + 1), np.complex64)
+            shape = a[rows], b[rows], theta[rows]
+            ellipse_spectra(_jinc_table(), JINC_STEP, x[rows] - left, y[rows] - bottom, *shape, spectra.view(np.float32))
             coefficients = irfft2(spectra, s=(size, size), axes=(1, 2), overwrite_x=True)
-            coefficient_sums(view, variance, rows, column.astype(np.int64), row.astype(np.int64), coefficients, result, clipped)
+            coefficient_sums(view, variance, rows, left.astype(np.int64), bottom.astype(np.int64), coefficients, result, clipped)
     with np.errstate(invalid="ignore"):
         return result[:, 0], np.sqrt(result[:, 1]), clipped

@@ -29,7 +29,7 @@ FARTHEST = 2.0**30
 
 
 CORE_LOSS = 1e-8
-CORE_MARGIN = 1.25
+CORE_MARGIN = 1.15
 
 
 class Mixture(NamedTuple):
@@ -219,16 +219,20 @@ class Psf(ABC):
 
     @cached_property
     def core_size(self) -> int:
-        """Odd size of the middle that carries all but about 1e-8 of the squared sum of the kernel image, with a margin for its variation."""
+        """Odd size of the middle of the kernel images beyond which a centroid learns nothing.
+
+        At the average position, the squared slopes beyond it are less than 1e-6 of all; a margin allows for the variation of the PSF.
+        """
         half = self._size // 2
         try:
-            energy = self.kernels(*self._positions(None, None))[0] ** 2
+            kernel = self.kernels(*self._positions(None, None))[0]
         except SkysiftError:
             return self._size
-        if not np.isfinite(energy).all():
+        slopes = np.diff(kernel, axis=0, append=0.0) ** 2 + np.diff(kernel, axis=1, append=0.0) ** 2
+        if not np.isfinite(slopes).all():
             return self._size
         offset = np.abs(np.arange(self._size) - half)
-        inside = np.cumsum(np.bincount(np.maximum(offset[:, None], offset).ravel(), energy.ravel()))
+        inside = np.cumsum(np.bincount(np.maximum(offset[:, None], offset).ravel(), slopes.ravel()))
         enough = int(np.count_nonzero(inside < (1.0 - CORE_LOSS) * inside[-1]))
         return 2 * min(half, math.ceil(CORE_MARGIN * enough) + 1) + 1
 
