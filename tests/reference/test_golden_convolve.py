@@ -93,6 +93,27 @@ def test_spatially_varying_follows_the_origin(vectors):
     np.testing.assert_allclose(big, vectors["big_lcpoly"], rtol=3e-4, atol=3e-4 * np.abs(big).max())
 
 
+def test_kernel_that_is_no_sum_of_products(vectors):
+    """A Gaussian whose axes and angle follow the position, in terms of the principal components of its images."""
+    parameters = np.array([[1.2, 0.01, 0.0], [1.5, 0.0, 0.012], [0.1, 0.002, -0.001]])
+    v, u = (axis.ravel() for axis in np.mgrid[-5:6, -5:6].astype(float))
+
+    def images(x, y):
+        a, b, angle = (parameters @ np.stack([np.ones(np.size(x)), np.ravel(x), np.ravel(y)]))[:, :, None]
+        along, across = np.cos(angle) * u + np.sin(angle) * v, np.cos(angle) * v - np.sin(angle) * u
+        kernels = np.exp(-0.5 * ((along / a) ** 2 + (across / b) ** 2))
+        return kernels / kernels.sum(axis=1, keepdims=True)
+
+    y, x = np.mgrid[0:50:3, 0:60:3]
+    basis = np.linalg.svd(images(x, y), full_matrices=False)[2][:12]
+    kernel = SpatialKernel(basis.reshape(12, 11, 11), lambda x, y: (images(x, y) @ basis.T).reshape(*np.shape(x), 12))
+    image = MaskedImage(Image(vectors["img"]))
+    result = convolve(image, kernel, copy_edge=True).image.array
+    scale = np.abs(vectors["svanalytic_i0"]).max()
+    np.testing.assert_allclose(result, vectors["svanalytic_i0"], rtol=1e-5, atol=1e-5 * scale)
+    np.testing.assert_allclose(result, vectors["svanalytic_i10"], rtol=1e-3, atol=1e-3 * scale)
+
+
 def test_nan_spreads_over_the_kernel(vectors):
     image = vectors["img"].copy()
     image[25, 25] = np.nan

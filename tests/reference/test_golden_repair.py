@@ -64,32 +64,69 @@ def test_cosmic_rays_without_growth_are_the_same(vectors):
     assert sorted(map(sorted, pixels)) == sorted(map(sorted, expected))
     np.testing.assert_array_equal(image.mask.array, vectors["cr_niter0_mask"])
 
+    changed = np.argwhere(image.image.array != vectors["cr_in"])
+    np.testing.assert_array_equal(changed, np.argwhere((vectors["cr_niter0_mask"] & CR) != 0))
+    assert set(map(tuple, changed.tolist())) == set(map(tuple, vectors["cr_niter0_diff_idx"].tolist()))
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("default", {}),
-        ("keep", {"keep": True}),
-        ("bkgd100", {"background": 100.0}),
-        ("min_DN50", {"min_DN": 50.0}),
-        ("niter1", {"niteration": 1}),
-        ("dg", {"psf": DoubleGaussianPsf(25, 2.0, 4.0, 0.1)}),
-    ],
-)
-def test_cosmic_rays_differ_only_where_growth_is_random(vectors, name, options):
+
+CASES = {
+    "default": {},
+    "keep": {"keep": True},
+    "bkgd100": {"background": 100.0},
+    "min_DN50": {"min_DN": 50.0},
+    "niter1": {"niteration": 1},
+    "dg": {"psf": DoubleGaussianPsf(25, 2.0, 4.0, 0.1)},
+    "fac": {"cond3_fac": 2.5, "cond3_fac2": 0.6},
+    "minSigma3": {"minSigma": 3.0, "min_DN": 20.0},
+    "minSigmaneg": {"minSigma": -6.0, "min_DN": 10.0},
+}
+SENSITIVE = ("fac", "minSigma3", "minSigmaneg")
+"""Noise itself passes the test beside a cosmic ray here, so that more depends on what the neighbours were filled with."""
+
+
+def expected_image(vectors, name):
+    """The image after the reference's removal, which is stored whole or as the pixels that changed."""
+    if f"cr_{name}_img" in vectors:
+        return vectors[f"cr_{name}_img"]
+    image = vectors["cr_in"].copy()
+    if f"cr_{name}_diff_idx" in vectors:
+        y, x = vectors[f"cr_{name}_diff_idx"].T
+        image[y, x] = vectors[f"cr_{name}_diff_val"]
+    return image
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_cosmic_rays_differ_only_where_growth_is_random(vectors, name):
     """The reference grows beside pixels that it has filled with random noise, and so into stars; see docs/differences/repair.md."""
     seeds = set().union(*expected_pixels(vectors, "niter0"))
     expected = set().union(*expected_pixels(vectors, name))
-    image, pixels = run(vectors, **options)
+    image, pixels = run(vectors, **CASES[name])
     found = set().union(*pixels)
-    assert len(pixels) == len(expected_pixels(vectors, name))
-    assert len(found ^ expected) <= 0.1 * len(expected)
-    assert (found ^ expected).isdisjoint(seeds)
+    if name in SENSITIVE:
+        assert abs(len(pixels) - len(expected_pixels(vectors, name))) <= 4
+        assert len(found ^ expected) <= 0.2 * len(expected)
+    else:
+        assert len(pixels) == len(expected_pixels(vectors, name))
+        assert len(found ^ expected) <= 0.1 * len(expected)
+        assert (found ^ expected).isdisjoint(seeds)
+    differs = np.argwhere(image.mask.array != vectors[f"cr_{name}_mask"])
+    assert set(map(tuple, differs.tolist())) == found ^ expected
     untouched = (image.mask.array & CR) == 0
     np.testing.assert_array_equal(image.image.array[untouched], vectors["cr_in"][untouched])
     if name == "keep":
         np.testing.assert_array_equal(image.image.array, vectors["cr_in"])
         assert not (image.mask.array & INTRP).any()
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "keep"] + ["niter0"])
+def test_compatible_fill_has_the_distribution_of_the_reference(vectors, name):
+    """Both fill with the background and noise of the pixel's variance: their difference has twice that variance."""
+    image, pixels = run(vectors, compatNoiseFill=True, **CASES.get(name, {"niteration": 0}))
+    common = np.array(sorted(set().union(*pixels) & set().union(*expected_pixels(vectors, name))))
+    y, x = common.T
+    difference = (image.image.array - expected_image(vectors, name))[y, x] / np.sqrt(vectors["cr_var"][y, x])
+    assert abs(difference.mean()) < 4.5 * np.sqrt(2 / len(difference))
+    assert 1.2 < difference.std() < 1.65
 
 
 def test_compatible_fill_grows_like_the_reference(vectors):
