@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skysift.lazy import lazy_names
+from skysift._lazy import lazy_names
 
 if TYPE_CHECKING:
     from skysift.characterize.ap_corr import MeasureApCorrError, measure_ap_corr, normalize_calibration_flux

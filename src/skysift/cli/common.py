@@ -14,7 +14,7 @@ from skysift.errors import SkysiftError
 if TYPE_CHECKING:
     from skysift.geom import Box2I
 
-__all__ = ["Reporter", "config_options", "describe_error", "input_options", "output_paths", "parse_bbox", "run_images"]
+__all__ = ["Reporter", "describe_error", "image_options", "output_paths", "parse_bbox", "run_command", "run_images"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -85,16 +85,18 @@ def _parse_hdu(ctx: click.Context, param: click.Parameter, value: str | None) ->
     return int(value) if value is not None and value.isdigit() else value
 
 
-def input_options(function: F) -> F:
-    """Add the options that say how an image is read."""
+def image_options(function: F) -> F:
+    """Add what every command on images has: the images, the output, how they are read, and the configuration."""
     path = click.Path(path_type=Path)
+    folder = click.Path(path_type=Path, file_okay=False)
     return _apply(
         [
+            click.argument("images", nargs=-1, required=True, type=path),
+            click.option("-o", "--output", type=folder, help="Folder for the products (default: beside each image)."),
+            click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Images to work on at the same time."),
+            click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
             click.option(
-                "--hdu",
-                callback=_parse_hdu,
-                metavar="NAME|N",
-                help="Extension that holds the image (default: found by name, then the first image).",
+                "--hdu", callback=_parse_hdu, metavar="NAME|N", help="Extension of the image (default: by name, then the first image)."
             ),
             click.option("--variance", type=path, help="Variance map."),
             click.option("--weight", type=path, help="Weight map (inverse variance)."),
@@ -110,14 +112,6 @@ def input_options(function: F) -> F:
             click.option("--gain", type=float, help="Electrons per count (default: from the header)."),
             click.option("--read-noise", type=float, help="Read noise in electrons (default: from the header)."),
             click.option("--bbox", callback=parse_bbox, metavar="X0,Y0,W,H", help="Read only this part of the image (0-based pixels)."),
-        ]
-    )(function)
-
-
-def config_options(function: F) -> F:
-    """Add the options that change and show the configuration."""
-    return _apply(
-        [
             click.option(
                 "-c", "--config", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change a configuration field; repeatable."
             ),
@@ -132,6 +126,42 @@ def config_options(function: F) -> F:
             click.option("--show-config", is_flag=True, help="Print the configuration that would be used, and stop."),
         ]
     )(function)
+
+
+def run_command(ctx: click.Context, config_class: str, work: Callable[..., str], options: dict[str, Any], **extra: Any) -> int:
+    """Run a command that was made with `image_options`.
+
+    Parameters
+    ----------
+    ctx
+        Of click.
+    config_class
+        Name of the command's configuration in `skysift.pipeline`.
+    work
+        What to do to one image, see `run_images`.
+    options
+        The values of the options of `image_options`.
+    extra
+        Further arguments of `work`.
+
+    Returns
+    -------
+    exit_code
+    """
+    images, output, jobs, quiet, show = (options.pop(name) for name in ("images", "output", "jobs", "quiet", "show_config"))
+    changes = {name: options.pop(name) for name in ("overrides", "config_files")}
+    if show:
+        from skysift import pipeline
+
+        config = getattr(pipeline, config_class)()
+        pipeline.apply_overrides(config, changes["overrides"], changes["config_files"])
+        click.echo(pipeline.configuration_lines(config))
+        return 0
+    shared = {"reading": options, **changes, **extra}
+    todo = [
+        {"image": image, "folder": folder, "stem": stem, **shared} for image, (folder, stem) in zip(images, output_paths(images, output))
+    ]
+    return run_images(images, work, todo, workers=jobs, quiet=quiet, debug=ctx.obj["debug"])
 
 
 def output_paths(images: Sequence[Path], output: Path | None) -> list[tuple[Path, str]]:

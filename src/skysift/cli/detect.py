@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from skysift.cli.common import config_options, input_options, output_paths, run_images
+from skysift.cli.common import image_options, run_command
 
 
 def detect_image(
@@ -69,28 +69,10 @@ def detect_image(
 
 
 @click.command("detect")
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the products (default: beside each image)."
-)
-@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Images to work on at the same time.")
+@image_options
 @click.option("--regions", is_flag=True, help="Write DS9 regions as well.")
-@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-@input_options
-@config_options
 @click.pass_context
-def command(
-    ctx: click.Context,
-    images: tuple[Path, ...],
-    output: Path | None,
-    jobs: int,
-    regions: bool,
-    quiet: bool,
-    overrides: tuple[str, ...],
-    config_files: tuple[str, ...],
-    show_config: bool,
-    **reading: Any,
-) -> int:
+def command(ctx: click.Context, regions: bool, **options: Any) -> int:
     """Find and measure sources quickly, without fitting a PSF model.
 
     Writes <stem>.catalog.parquet and <stem>.summary.json. The PSF is the one given or found in the file, or else a Gaussian as wide as the
@@ -103,15 +85,4 @@ def command(
       skysift detect image.fits --weight weight.fits -o results
       skysift detect night/*.fits -o results -j 2
     """
-    if show_config:
-        from skysift.pipeline import DetectConfig, apply_overrides, configuration_lines
-
-        config = DetectConfig()
-        apply_overrides(config, overrides, config_files)
-        click.echo(configuration_lines(config))
-        return 0
-    shared = {"reading": reading, "overrides": overrides, "config_files": config_files, "regions": regions}
-    todo = [
-        {"image": image, "folder": folder, "stem": stem, **shared} for image, (folder, stem) in zip(images, output_paths(images, output))
-    ]
-    return run_images(images, detect_image, todo, workers=jobs, quiet=quiet, debug=ctx.obj["debug"])
+    return run_command(ctx, "DetectConfig", detect_image, options, regions=regions)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from skysift.cli.common import config_options, input_options, output_paths, run_images
+from skysift.cli.common import image_options, run_command
 
 
 def process_image(
@@ -78,30 +78,11 @@ def process_image(
 
 
 @click.command("process")
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the products (default: beside each image)."
-)
-@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Images to work on at the same time.")
+@image_options
 @click.option("--fit-psf", is_flag=True, help="Fit the PSF even if the file carries one.")
 @click.option("--no-report", is_flag=True, help="Write no report.")
-@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-@input_options
-@config_options
 @click.pass_context
-def command(
-    ctx: click.Context,
-    images: tuple[Path, ...],
-    output: Path | None,
-    jobs: int,
-    fit_psf: bool,
-    no_report: bool,
-    quiet: bool,
-    overrides: tuple[str, ...],
-    config_files: tuple[str, ...],
-    show_config: bool,
-    **reading: Any,
-) -> int:
+def command(ctx: click.Context, fit_psf: bool, no_report: bool, **options: Any) -> int:
     """Images in, catalogues out: background, PSF model, sources, measurements, report.
 
     Writes <stem>.exposure.fits, <stem>.catalog.parquet, <stem>.summary.json and <stem>.report.html. No option is needed.
@@ -114,15 +95,4 @@ def command(
       skysift process image.fits -c detection.threshold=4
       skysift process image.fits --show-config
     """
-    if show_config:
-        from skysift.pipeline import ProcessConfig, apply_overrides, configuration_lines
-
-        config = ProcessConfig()
-        apply_overrides(config, overrides, config_files)
-        click.echo(configuration_lines(config))
-        return 0
-    shared = {"reading": reading, "overrides": overrides, "config_files": config_files, "fit_psf": fit_psf, "report": not no_report}
-    todo = [
-        {"image": image, "folder": folder, "stem": stem, **shared} for image, (folder, stem) in zip(images, output_paths(images, output))
-    ]
-    return run_images(images, process_image, todo, workers=jobs, quiet=quiet, debug=ctx.obj["debug"])
+    return run_command(ctx, "ProcessConfig", process_image, options, fit_psf=fit_psf, report=not no_report)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skysift.lazy import lazy_names
+from skysift._lazy import lazy_names
 
 if TYPE_CHECKING:
     from skysift.io.catalog import read_catalog, write_catalog
