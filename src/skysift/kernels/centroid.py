@@ -234,7 +234,7 @@ def sdss_centroids(view, variance, kernels, reach, sigma2, x_start, y_start, neg
         size = kernels.shape[1]
         s2 = sigma2[source]
         norm = pad_kernel(kernels[source], padded)
-        while bin_size <= bin_max:
+        while True:
             if not bin_box(view.image, variance, x0, y0, bin_x, bin_y, reach, size, box, box_variance):
                 s2 = 0.25
                 last_pass = True
@@ -289,6 +289,19 @@ def sdss_centroids(view, variance, kernels, reach, sigma2, x_start, y_start, neg
                 k = 0.0
             tau2_x = max(width_x - s2, s2)
             tau2_y = max(width_y - s2, s2)
+            if bin_size > 1:
+                xc = (xc + 0.5) * bin_x - 0.5
+                yc = (yc + 0.5) * bin_y - 0.5
+            limit_x = wfac * (1.0 + s2) * bin_x * bin_x
+            limit_y = wfac * (1.0 + s2) * bin_y * bin_y
+            small_x = tau2_x * bin_x * bin_x < limit_x and xc * xc < limit_x
+            small_y = tau2_y * bin_y * bin_y < limit_y and yc * yc < limit_y
+            enough = small_x and small_y and (bin_size > 1 or peak_min < 0.0 or peak > peak_min)
+            if not (last_pass or enough or 2 * bin_size > bin_max):
+                bin_x *= 1 if small_x else 2
+                bin_y *= 1 if small_y else 2
+                bin_size *= 2
+                continue
             if lsst_errors:
                 correlate_3x3(padded, size, norm, box_variance, True, noise)
                 scale = bin_x * bin_y * 4.0 * math.pi * s2
@@ -300,30 +313,11 @@ def sdss_centroids(view, variance, kernels, reach, sigma2, x_start, y_start, neg
                 var_x, var_y = slope_variance(padded, size, norm, box_variance)
                 x_err = math.sqrt(var_x) / abs(d2x) if var_x >= 0.0 else np.nan
                 y_err = math.sqrt(var_y) / abs(d2y) if var_y >= 0.0 else np.nan
-            if bin_size > 1:
-                xc = (xc + 0.5) * bin_x - 0.5
-                yc = (yc + 0.5) * bin_y - 0.5
-                x_err *= bin_x
-                y_err *= bin_y
-                tau2_x *= bin_x * bin_x
-                tau2_y *= bin_y * bin_y
             result[source, 0] = x0 + xc
             result[source, 1] = y0 + yc
-            result[source, 2] = x_err
-            result[source, 3] = y_err
-            if last_pass:
-                break
-            limit_x = wfac * (1.0 + s2) * bin_x * bin_x
-            limit_y = wfac * (1.0 + s2) * bin_y * bin_y
-            small_x = tau2_x < limit_x and xc * xc < limit_x
-            small_y = tau2_y < limit_y and yc * yc < limit_y
-            if small_x and small_y and (bin_size > 1 or peak_min < 0.0 or peak > peak_min):
-                break
-            if not small_x:
-                bin_x *= 2
-            if not small_y:
-                bin_y *= 2
-            bin_size *= 2
+            result[source, 2] = x_err * bin_x
+            result[source, 3] = y_err * bin_y
+            break
         hide(view, source)
         if flags[source] & (FLAG_EDGE | FLAG_NO_SECOND_DERIVATIVE | FLAG_NOT_AT_MAXIMUM):
             result[source, 0] = x_start[source]

@@ -16,10 +16,10 @@ _SUMS = {"reassoc", "contract", "nsz"}
 
 @njit(cache=True, nogil=True)
 def _axis_taps(offset, order, beta, step, n_in, n_out, clip, starts, weights):
-    """Fill the first tap (n_out,) and the unit-sum weights (2 order, n_out) of one axis."""
+    """Fill the first tap (m,) and the unit-sum weights (2 order, m) of one axis, for as many outputs as there is space for."""
     taps = 2 * order
     raw = np.zeros(taps)
-    for j in range(n_out):
+    for j in range(len(starts)):
         if step == 1.0:
             # the fraction apart from the whole pixels, so that rounding cannot set the outputs apart
             below = math.floor(-offset)
@@ -56,25 +56,35 @@ def _axis_taps(offset, order, beta, step, n_in, n_out, clip, starts, weights):
 
 
 @njit(cache=True, nogil=True, fastmath=_SUMS)
-def _blend(basis, index, weight, mix, padded):
-    """Mix flat basis images into `mix` (k * k,) and, scaled to unit sum, into the middle of `padded`, whose margins stay as they are."""
-    mix[:] = 0.0
+def _blend(basis, index, weight, mix):
+    """Mix flat basis images into `mix` (k * k,); give the factor that scales the mixture to unit sum."""
     for t in range(len(index)):
         w = np.float32(weight[t])
         image = basis[index[t]]
-        for i in range(len(mix)):
-            mix[i] += w * np.float32(image[i])
+        if t == 0:
+            for i in range(len(mix)):
+                mix[i] = w * np.float32(image[i])
+        else:
+            for i in range(len(mix)):
+                mix[i] += w * np.float32(image[i])
     total = 0.0
     for i in range(len(mix)):
         total += mix[i]
-    scale = np.float32(1.0 / total) if total != 0.0 else np.float32(np.nan)
-    k = round(math.sqrt(len(mix)))
-    pad = (padded.shape[0] - k) // 2
-    for y in range(k):
-        target = padded[pad + y, pad : pad + k]
-        source = mix[y * k : (y + 1) * k]
-        for x in range(k):
-            target[x] = scale * source[x]
+    return np.float32(1.0 / total) if total != 0.0 else np.float32(np.nan)
+
+
+@njit(cache=True, nogil=True)
+def _place(image, scale, out):
+    """Put an image into the middle of another, cropped or with zeros around it; both have odd sizes, or both even ones."""
+    inset = (len(out) - len(image)) // 2
+    if inset > 0:
+        out[:, :] = 0.0
+    n = min(len(image), len(out))
+    source = image[max(-inset, 0) : max(-inset, 0) + n, max(-inset, 0) : max(-inset, 0) + n]
+    target = out[max(inset, 0) : max(inset, 0) + n, max(inset, 0) : max(inset, 0) + n]
+    for y in range(n):
+        for x in range(n):
+            target[y, x] = scale * source[y, x]
 
 
 @njit(cache=True, nogil=True, fastmath=_SUMS)
@@ -149,43 +159,39 @@ def render(basis, index, weight, dx, dy, order, beta, step, clip, unit_sum, n_na
     pad = order + 1 + max(0, (n_native - k) // 2 + 1)
     width = k + 2 * pad
     taps = 2 * order
-    mix = np.zeros(k * k, np.float32)
+    mix = np.zeros((k, k), np.float32)
     padded = np.zeros((width, width), np.float32)
     flat = padded.ravel()
-    starts_x, starts_y = np.zeros(n_native, np.int64), np.zeros(n_native, np.int64)
-    wx, wy = np.zeros((taps, n_native)), np.zeros((taps, n_native))
-    margin = (n_native - size) // 2
-    first = 0 if unit_sum else max(margin, 0)
+    first = 0 if unit_sum else max((n_native - size) // 2, 0)
     count = n_native - 2 * first
     across = np.zeros((count + 1) * width, np.float32)
     drawn = np.zeros((count, width), np.float32)
     # Where the taps are the same for all pixels, rows joined end to end are one long row.
     uniform = step == 1.0 and not clip
+    kinds = 1 if uniform else n_native
+    starts_x, starts_y = np.zeros(kinds, np.int64), np.zeros(kinds, np.int64)
+    wx, wy = np.zeros((taps, kinds)), np.zeros((taps, kinds))
     for s in range(n):
-        _blend(flat_basis, index[s], weight[s], mix, padded)
-        if uniform and dx[s] == 0.0 and dy[s] == 0.0:
-            shift = pad + k // 2 - n_native // 2 + first
-            drawn[:, :count] = padded[shift : shift + count, shift : shift + count]
+        scale = _blend(flat_basis, index[s], weight[s], mix.ravel())
+        if uniform and k == n_native and dx[s] == 0.0 and dy[s] == 0.0:
+            _place(mix, scale, out[s])
+            continue
+        _place(mix, scale, padded)
+        _axis_taps(dx[s], order, beta, step, k, n_native, clip, starts_x, wx)
+        _axis_taps(dy[s], order, beta, step, k, n_native, clip, starts_y, wy)
+        if uniform:
+            _filter(flat, (starts_y[0] + first + pad) * width, width, wy[:, 0].copy(), across[: count * width])
+            _filter(across, starts_x[0] + first + pad, 1, wx[:, 0].copy(), drawn.ravel()[: count * width - width + count])
         else:
-            _axis_taps(dx[s], order, beta, step, k, n_native, clip, starts_x, wx)
-            _axis_taps(dy[s], order, beta, step, k, n_native, clip, starts_y, wy)
-            if uniform:
-                _filter(flat, (starts_y[first] + pad) * width, width, wy[:, 0].copy(), across[: count * width])
-                _filter(across, starts_x[first] + pad, 1, wx[:, 0].copy(), drawn.ravel()[: count * width - width + count])
-            else:
-                _resample(padded, pad, starts_x, wx, starts_y, wy, first, drawn)
-        total = 0.0
-        for j in range(count):
-            for i in range(count):
-                total += drawn[j, i]
+            _resample(padded, pad, starts_x, wx, starts_y, wy, first, drawn)
         scale = np.float32(1.0)
         if unit_sum:
+            total = 0.0
+            for j in range(count):
+                for i in range(count):
+                    total += drawn[j, i]
             scale = np.float32(1.0 / total) if total != 0.0 else np.float32(np.nan)
-        out[s, :, :] = 0.0
-        inset = first - margin
-        for j in range(max(0, inset), min(size, inset + count)):
-            for i in range(max(0, inset), min(size, inset + count)):
-                out[s, j, i] = scale * drawn[j - inset, i - inset]
+        _place(drawn[:, :count], scale, out[s])
 
 
 @njit(cache=True, nogil=True)
