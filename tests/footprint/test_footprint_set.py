@@ -67,6 +67,13 @@ class TestDetect:
         image[:, 4] = np.nan
         assert len(FootprintSet.detect(image, Threshold(5))) == 2
 
+    def test_plateau_of_two_pixels_has_two_peaks(self):
+        image = np.zeros((7, 9), np.float32)
+        image[3, 3:6] = 6
+        image[3, 4:6] = 9
+        peaks = FootprintSet.detect(image, Threshold(5))[0].peaks
+        assert sorted(zip(peaks["i_x"].tolist(), peaks["i_y"].tolist())) == [(4, 3), (5, 3)]
+
     def test_include_multiplier(self):
         found = FootprintSet.detect(two_blobs(5), Threshold(5, include_multiplier=5))
         assert [footprint.bbox.min_x for footprint in found] == [14]

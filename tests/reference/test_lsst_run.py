@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -54,25 +55,25 @@ class Run:
             return next(np.array(hdu.data) for hdu in hdus if hdu.data is not None)
 
 
-def _simulated_coadd(shared, request):
+def _simulated_coadd(shared, request, folder):
     """The i band of the simulation at its default seed, kept between runs of the tests."""
     pytest.importorskip("galsim")
-    path = request.config.cache.mkdir("sim_coadd") / "i.npz"
+    cache = getattr(request.config, "cache", None)
+    path = (folder if cache is None else cache.mkdir("sim_coadd")) / "i.npz"
     if not path.exists():
-        script = shared / "sim" / "sim_coadd.py"
-        new = path.with_name("new.npz")
-        subprocess.run([sys.executable, "-c", SIMULATE, str(script), str(new)], check=True, capture_output=True)
-        new.replace(path)
+        new = folder / "new.npz"
+        subprocess.run([sys.executable, "-c", SIMULATE, str(shared / "sim" / "sim_coadd.py"), str(new)], check=True, capture_output=True)
+        shutil.copy(new, path)
     planes = np.load(path)
     wcs = SkyWcs.tan((150.2, 2.1), (499.5, 499.5), np.diag([-0.2, 0.2]) / 3600)
     return Exposure.from_arrays(planes["image"], planes["variance"], wcs=wcs, psf=KernelPsf(planes["psf"]))
 
 
 @pytest.fixture(scope="module", params=RUNS)
-def run(request, shared):
+def run(request, shared, tmp_path_factory):
     folder = shared / "reference" / "lsst" / request.param
     if request.param.startswith("sim"):
-        exposure = _simulated_coadd(shared, request)
+        exposure = _simulated_coadd(shared, request, tmp_path_factory.mktemp("sim_coadd"))
         subtract_background(exposure)
     else:
         exposure = read_exposure(folder / "input.fits")

@@ -19,9 +19,16 @@ def test_published_weights():
     table = interpolation_weights()
     np.testing.assert_allclose(table[15, 1, 0], [-0.2737, 0.7737, 0.7737, -0.2737])
     np.testing.assert_allclose(table[12, 1, 0], [0, 0, 1.4288, -0.4288])
+    np.testing.assert_allclose(table[12, 2, 0], [0, 0, 1.0933, -0.0933])
+    np.testing.assert_allclose(table[12, 3, 0], [0, 0, 0.6968, 0.3032])
     np.testing.assert_allclose(table[15, 2, 0], [-0.4793, 1.1904, 0.5212, -0.2323])
     np.testing.assert_allclose(table[6, 3, 0], [0, 0.8430, 0.1570, 0], atol=1e-4)
     np.testing.assert_allclose(table[15, 11, 7], 0.25)
+    np.testing.assert_allclose(table[15, 11, 0], [-0.5177, 1.3400, 0.0888, 0.0888], atol=1e-4)
+    np.testing.assert_allclose(table[15, 11, 1], [-0.2768, 0.9098, 0.1835, 0.1835], atol=1e-4)
+    np.testing.assert_allclose(table[15, 11, 2], [0.0705, 0.4642, 0.2326, 0.2326], atol=1e-4)
+    diagonal = interpolation_weights(np.sqrt(0.5))
+    np.testing.assert_allclose(diagonal[15, 1, 0], [-0.2358, 0.7358, 0.7358, -0.2358])
 
 
 def test_weights_sum_to_one():
