@@ -4,15 +4,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.ndimage import convolve, maximum_filter
+from scipy.ndimage import convolve, gaussian_filter, maximum_filter
+from scipy.optimize import minimize
 
 from skysift.kernels.detection import (
     assess_peaks,
     find_hidden,
     group_peaks,
+    locate_peaks,
     normalize_filtered,
     prepare_pixels,
-    refine_positions,
     scan_peaks,
 )
 from skysift.kernels.split import flood_labels, spans_by_label
@@ -90,7 +91,13 @@ def test_group_peaks():
     np.testing.assert_array_equal(group_peaks(mask, np.int32(2), np.zeros_like(mask), x, y), [1, 1, 2, 0])
 
 
-SCORE = np.array([1.1, 0.55, 1.1])
+SCORE = np.array([1.4, 0.9, 1.8, 1.0])
+
+
+def assess(image, x, y, shift=0.0):
+    significance = image[y, x].astype(float)
+    shifts = np.full(x.size, shift)
+    return assess_peaks(image, np.ones_like(image), x, y, x.astype(float), y.astype(float), significance, shifts, 1.6, SCORE, 6.6, 12.0)
 
 
 def test_assess_peaks_keeps_sources_and_drops_bumps():
@@ -98,15 +105,47 @@ def test_assess_peaks_keeps_sources_and_drops_bumps():
     image += gaussian_image(image.shape, [(40.3, 60.2, 30)], 12)
     image[75, 45] += 1.5
     x, y = np.array([40, 110, 45], np.int32), np.array([60, 60, 75], np.int32)
-    keep, fx, fy = assess_peaks(image, np.ones_like(image), x, y, image[y, x].astype(float), 1.6, SCORE, 5.8)
-    np.testing.assert_array_equal(keep, [True, True, False])
-    np.testing.assert_allclose([fx[0], fy[0]], [40.3, 60.2], atol=0.01)
+    np.testing.assert_array_equal(assess(image, x, y), [True, True, False])
+    # Faint peaks far from the light around them are doubted, bright ones not.
+    np.testing.assert_array_equal(assess(image, x, y, shift=8.0), [True, False, False])
 
 
 def test_assess_peaks_of_nothing():
     empty = np.empty(0, np.int32)
-    keep, fx, fy = assess_peaks(np.zeros((9, 9), np.float32), np.ones((9, 9), np.float32), empty, empty, np.empty(0), 1.6, SCORE, 5.8)
-    assert keep.size == fx.size == fy.size == 0
+    assert assess(np.zeros((9, 9), np.float32), empty, empty).size == 0
+
+
+def test_locate_peaks_finds_the_maximum_of_the_smoothed_image():
+    sigma, window = 1.6, 2.2
+    image = gaussian_image((61, 61), [(30.3, 29.6, 1.6)], 2.4) + RNG.normal(size=(61, 61)).astype(np.float32)
+    filtered = gaussian_filter(image, sigma)
+    y, x = (int(i) + 20 for i in np.unravel_index(filtered[20:40, 20:40].argmax(), (20, 20)))
+    peak = np.array([x], np.int32), np.array([y], np.int32)
+    fx, fy, shift = locate_peaks(filtered, image, *peak, np.array([5.0]), 12.0, window, 5.0)
+    rows, columns = np.mgrid[:61, :61]
+
+    def light(position):
+        return (image * np.exp(-0.5 * ((columns - position[0]) ** 2 + (rows - position[1]) ** 2) / window**2)).sum()
+
+    best = minimize(lambda p: -light(p), (fx[0], fy[0]), method="Nelder-Mead", options={"xatol": 1e-4})
+    np.testing.assert_allclose([fx[0], fy[0]], best.x, atol=0.03)
+    bright = locate_peaks(filtered, image, *peak, np.array([20.0]), 12.0, window, 5.0)
+    assert bright[2][0] == 0
+    assert max(abs(bright[0][0] - x), abs(bright[1][0] - y)) <= 0.5
+    np.testing.assert_allclose(np.hypot(fx - bright[0], fy - bright[1]), shift)
+
+
+def test_locate_peaks_finds_the_centre():
+    image = gaussian_image((60, 60), [(30.3, 29.6, 100)], 2.0)
+    x, y = np.array([29], np.int32), np.array([30], np.int32)
+    fx, fy, _ = locate_peaks(image, image, x, y, np.array([5.0]), 12.0, 2.0, 3.0)
+    np.testing.assert_allclose([fx[0], fy[0]], [30.3, 29.6], atol=0.02)
+
+
+def test_locate_peaks_without_light_stays():
+    none = np.zeros((20, 20), np.float32)
+    fx, fy, shift = locate_peaks(none, none, np.array([1], np.int32), np.array([18], np.int32), np.array([5.0]), 12.0, 2.2, 2.5)
+    assert (fx[0], fy[0], shift[0]) == (1.0, 18.0, 0.0)
 
 
 def test_find_hidden_sees_a_shoulder():
@@ -125,20 +164,13 @@ def test_find_hidden_sees_a_shoulder():
     assert len(find_hidden(pair, np.ones_like(one), one, *bright, 1.6, 5.0, 0.03)) == 0
 
 
-def test_refine_positions_finds_the_centre():
-    image = gaussian_image((60, 60), [(30.3, 29.6, 100)], 2.0)
-    x, y = np.array([29.0, 5.0]), np.array([30.5, 5.0])
-    refine_positions(image, x, y, 2.0, 3.0)
-    np.testing.assert_allclose([x[0], y[0]], [30.3, 29.6], atol=0.02)
-    assert (x[1], y[1]) == (5.0, 5.0)
-
-
 def test_flood_follows_the_valley():
     image = gaussian_image((40, 60), [(15, 20, 10), (42, 20, 6)], 5.0)
     labels = np.full(image.shape, -1, np.int32)
     labels[:, -3:] = 0
     seeds = np.array([20, 20], np.int32), np.array([15, 42], np.int32), np.array([1, 2], np.int32)
-    flood_labels(image, labels, *seeds, np.empty(labels.size, np.int64), np.empty(labels.size, np.float32))
+    one_region = np.zeros(2, np.int64)
+    flood_labels(image, labels, *seeds, one_region, np.empty(labels.size, np.int64), np.empty(labels.size, np.float32))
     assert (labels[:, -3:] == 0).all()
     assert set(np.unique(labels[:, :-3])) == {1, 2}
     valley = 15 + np.argmin(image[20, 15:43])

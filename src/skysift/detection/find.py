@@ -21,8 +21,13 @@ __all__ = ["SOURCE_PEAK_DTYPE", "find_sources"]
 SOURCE_PEAK_DTYPE = np.dtype([*PEAK_DTYPE.descr, ("parent", "i8")])
 """Peaks of `find_sources`: with the number of the blend that a source was split from, 0 for none."""
 
-_SCORE = np.array([1.1, 0.55, 1.1])
-_SCORE_LIMIT = 5.8
+_BRIGHT = 14.0
+"""Peaks of this significance are no noise, and need no help to be located."""
+_WINDOW = 1.4
+"""Width of the window that locates fainter ones, and the longest way there, sigmas of the PSF."""
+_FARTHEST = 1.6
+_SCORE = np.array([1.4, 0.92, 1.83, 0.95])
+_SCORE_LIMIT = 6.5
 """Weights and limit of the score of peaks, by logistic regression on simulated exposures of stars and galaxies."""
 _LEAST_WEIGHT = 0.3
 """A pixel is known if this part of the (squared) kernel lies on pixels that are there."""
@@ -134,7 +139,8 @@ def _filter(exposure: Exposure, config: FindSourcesConfig, sigma: float) -> _Fil
     if len(missing) > _MANY_MISSING * image.size:
         # So many are not taken off the weight one by one.
         there, no_plane = np.empty(shape, np.float32), np.empty((0, 0), np.float32)
-        correlate_separable((noise > 0).astype(np.float32), no_plane, no_flags, *2 * [square.astype(float)], there, no_plane, no_flags)
+        weights = square.astype(np.float64)
+        correlate_separable((noise > 0).astype(np.float32), no_plane, no_flags, weights, weights, there, no_plane, no_flags)
         with np.errstate(divide="ignore", invalid="ignore"):
             value /= there
             variance /= there * there
@@ -154,25 +160,33 @@ def _frame_weight(size: int, square: np.ndarray) -> np.ndarray:
 
 def _judged_peaks(exposure: Exposure, filtered: _Filtered, config: FindSourcesConfig) -> _Sources:
     """The peaks that are sources of their own, the most significant first."""
-    from ..kernels.detection import assess_peaks, refine_positions, scan_peaks
+    from ..kernels.detection import assess_peaks, locate_peaks, scan_peaks
 
     x, y = scan_peaks(filtered.value, filtered.variance, config.threshold)
-    value = filtered.value[y, x].astype(np.float64)
-    significance = value / np.sqrt(np.maximum(filtered.variance[y, x].astype(np.float64), 1e-300))
-    chosen = _one_per_saturated_group(exposure, filtered, config, x, y, value)
+    height = filtered.value[y, x].astype(np.float64)
+    significance = height / np.sqrt(np.maximum(filtered.variance[y, x].astype(np.float64), 1e-300))
+    chosen = _one_per_saturated_group(exposure, filtered, config, x, y, height)
     x, y, significance = x[chosen], y[chosen], significance[chosen]
     order = np.lexsort((x, y, -significance))
     x, y, significance = x[order], y[order], significance[order]
-    keep, fx, fy = assess_peaks(
-        filtered.value, filtered.variance, x, y, significance, filtered.sigma, _SCORE, _SCORE_LIMIT + config.minScore
-    )
+    value, variance, sigma = filtered.value, filtered.variance, filtered.sigma
+    fx, fy, shift = locate_peaks(value, filtered.pixels, x, y, significance, _BRIGHT, _WINDOW * sigma, _FARTHEST * sigma)
+    limit = _SCORE_LIMIT + config.minScore
+    keep = assess_peaks(value, variance, x, y, fx, fy, significance, shift, sigma, _SCORE, limit, _BRIGHT)
     sources = _Sources(fx, fy, x, y, significance).take(keep)
-    faint = sources.significance < 12
-    # The shape of faint sources is unknown, and that of most is wider than the PSF; a wider window scatters less.
-    fx, fy = sources.fx[faint], sources.fy[faint]
-    refine_positions(filtered.pixels, fx, fy, 1.35 * filtered.sigma, filtered.sigma)
-    sources.fx[faint], sources.fy[faint] = fx, fy
-    return sources
+    return sources.take(_apart(sources.fx, sources.fy, _NEAREST * sigma))
+
+
+def _apart(fx: np.ndarray, fy: np.ndarray, nearest: float) -> np.ndarray:
+    """Which positions to keep, of two that are too near to each other the first."""
+    from scipy.spatial import cKDTree
+
+    keep = np.ones(fx.size, bool)
+    for i, j in sorted(cKDTree(np.column_stack([fx, fy])).query_pairs(nearest)):
+        # Pairs come by their first member, so one that has lost already takes no other with it.
+        if keep[i]:
+            keep[j] = False
+    return keep
 
 
 def _one_per_saturated_group(
@@ -230,12 +244,7 @@ def _with_hidden(filtered: _Filtered, sources: _Sources, config: FindSourcesConf
     nearest = _NEAREST * filtered.sigma
     distance, _ = cKDTree(np.column_stack([sources.fx, sources.fy])).query(hidden[:, :2])
     hidden = hidden[distance > nearest]
-    alone = np.ones(len(hidden), bool)
-    for i, j in sorted(cKDTree(hidden[:, :2]).query_pairs(nearest)):
-        # Pairs come by their stronger member, so one that has lost already takes no other with it.
-        if alone[i]:
-            alone[j] = False
-    hidden = hidden[alone]
+    hidden = hidden[_apart(hidden[:, 0], hidden[:, 1], nearest)]
     fx, fy = hidden[:, 0], hidden[:, 1]
     return _Sources(
         np.concatenate([sources.fx, fx]),
@@ -276,10 +285,11 @@ def _share_out(bbox: Box2I, filtered: _Filtered, sources: _Sources, config: Find
         labels = np.zeros((height, width), np.int32)
         blend = spans.y[shared], spans.x0[shared], spans.x1[shared]
         paint_spans(labels, *blend, np.full(blend[0].size, -1, np.int32), 0, 0, False)
-        seeds = np.flatnonzero(count[region] > 1).astype(np.int32)
+        seeds = np.flatnonzero(count[region] > 1)
+        seeds = seeds[np.argsort(region[seeds], kind="stable")]
         area = int((blend[2].astype(np.int64) - blend[1] + 1).sum())
         work = np.empty(area, np.int64), np.empty(area, np.float32)
-        flood_labels(filtered.value, labels, sources.y[seeds], sources.x[seeds], seeds + np.int32(1), *work)
+        flood_labels(filtered.value, labels, sources.y[seeds], sources.x[seeds], (seeds + 1).astype(np.int32), region[seeds], *work)
         pieces = np.concatenate([pieces, np.stack(spans_by_label(labels, *blend))], axis=1)
     blends = np.where(count > 1, np.cumsum(count > 1), 0)
     return _footprints(sources, pieces, blends[region], bbox, filtered)

@@ -392,8 +392,7 @@ def _find_peaks_above_local_background(
     exposure: Exposure, middle: MaskedImage, detections: Detections, config: SourceDetectionConfig
 ) -> None:
     """Subtract the local background of the exposure from the smoothed image, and find the peaks of blends again."""
-    local = fit_background(exposure.masked_image, config.tempLocalBackground).image(middle.bbox)
-    middle.image.array -= local.array
+    fit_background(exposure.masked_image, config.tempLocalBackground).subtract_from(middle.image)
     deviation = clipped_deviation(middle, config) if config.thresholdType == "stdev" else None
     positive, negative = config.thresholdPolarity != "negative", config.thresholdPolarity != "positive"
     if positive and detections.positive is not None:

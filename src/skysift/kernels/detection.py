@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["assess_peaks", "find_hidden", "group_peaks", "normalize_filtered", "prepare_pixels", "refine_positions", "scan_peaks"]
+__all__ = ["assess_peaks", "find_hidden", "group_peaks", "locate_peaks", "normalize_filtered", "prepare_pixels", "scan_peaks"]
 
 _CELL = 32
 _RING_POINTS = 24
@@ -289,13 +289,95 @@ def _drop(filtered, x0, y0, x1, y1, value, enough):
     return value - lowest
 
 
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _windowed_sums(image, x, y, sigma, half, weight):
+    """Sum of the image under a Gaussian, and its first moments about the centre."""
+    height, width = image.shape
+    x0, y0 = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
+    left, right = max(x0 - half, 0), min(x0 + half, width - 1) + 1
+    for k in range(left, right):
+        weight[k - left] = np.exp(-0.5 * ((k - x) / sigma) ** 2)
+    total = sum_x = sum_y = 0.0
+    for j in range(max(y0 - half, 0), min(y0 + half, height - 1) + 1):
+        weight_y = np.exp(-0.5 * ((j - y) / sigma) ** 2)
+        row = image[j, left:right]
+        in_row = in_row_x = 0.0
+        for k in range(row.size):
+            w = weight[k] * row[k]
+            in_row += w
+            in_row_x += w * k
+        total += weight_y * in_row
+        sum_x += weight_y * (in_row_x + in_row * (left - x))
+        sum_y += weight_y * in_row * (j - y)
+    return total, sum_x, sum_y
+
+
 @njit(cache=True, nogil=True)
-def assess_peaks(filtered, variance, x, y, significance, sigma, weights, least):
+def locate_peaks(filtered, image, x, y, significance, bright, window, farthest):
+    """Positions of peaks to a fraction of a pixel.
+
+    Bright peaks are located in the filtered image. The shape of faint ones is unknown, and that of most is wider than the PSF: they are moved to the
+    nearest maximum of the image smoothed with a wider Gaussian, where noise scatters them less.
+
+    Parameters
+    ----------
+    filtered : float32[:, ::1]
+        Filtered image.
+    image : float32[:, ::1]
+        The image before it was filtered, zero where it is missing.
+    x, y : int32[::1]
+        The peaks.
+    significance : float64[::1]
+        Of the peaks.
+    bright : float
+        Significance of bright peaks.
+    window : float
+        Standard deviation of the Gaussian for faint ones, pixels.
+    farthest : float
+        Longest way of faint ones, pixels; those that would go farther, or that find no light, stay.
+
+    Returns
+    -------
+    fx, fy : float64[::1]
+        The positions.
+    shift : float64[::1]
+        How far a faint source is from the maximum of the filtered image, pixels; 0 for bright ones.
+    """
+    n = x.size
+    fx = np.empty(n)
+    fy = np.empty(n)
+    shift = np.zeros(n)
+    half = int(3.5 * window) + 1
+    weight = np.empty(2 * half + 1)
+    for i in range(n):
+        fx[i], fy[i] = _centre(filtered, x[i], y[i])
+        if significance[i] >= bright:
+            continue
+        at_x, at_y = fx[i], fy[i]
+        for _ in range(15):
+            total, sum_x, sum_y = _windowed_sums(image, at_x, at_y, window, half, weight)
+            if total <= 0:
+                break
+            step_x = min(max(2 * sum_x / total, -1.0), 1.0)
+            step_y = min(max(2 * sum_y / total, -1.0), 1.0)
+            at_x += step_x
+            at_y += step_y
+            way = np.sqrt((at_x - fx[i]) ** 2 + (at_y - fy[i]) ** 2)
+            if way > farthest:
+                break
+            if abs(step_x) + abs(step_y) < 0.02:
+                fx[i], fy[i], shift[i] = at_x, at_y, way
+                break
+    return fx, fy, shift
+
+
+@njit(cache=True, nogil=True)
+def assess_peaks(filtered, variance, x, y, fx, fy, significance, shift, sigma, weights, least, bright):
     """Decide which peaks are sources of their own, the most significant first.
 
     The score of a peak is its significance, less weighted medians of the image on two rings around it, plus its weighted prominence: how far the
-    image falls on the way to the accepted, more significant peaks within whose reach it lies; all in standard deviations. Peaks too
-    significant for noise are judged by their prominence alone.
+    image falls on the way to the accepted, more significant peaks within whose reach it lies; all in standard deviations; less the weighted shift, which
+    is large for noise and for unresolved groups of faint sources. Peaks too significant for noise are judged by their prominence alone.
 
     Parameters
     ----------
@@ -303,27 +385,25 @@ def assess_peaks(filtered, variance, x, y, significance, sigma, weights, least):
         Filtered image and its variance.
     x, y : int32[::1]
         The peaks, by decreasing significance.
-    significance : float64[::1]
-        Of the peaks.
+    fx, fy, significance, shift : float64[::1]
+        Position and significance of the peaks, and how far they were moved, see `locate_peaks`.
     sigma : float
         Standard deviation of the PSF, pixels: the unit of all lengths.
     weights : float64[::1]
-        Of the inner ring, the outer ring, and the prominence, of which up to 2 counts.
+        Of the inner ring, the outer ring, the prominence, of which up to 2 counts, and the shift in units of `sigma`.
     least : float
         Least score of a source.
+    bright : float
+        Significance of peaks that are too significant for noise.
 
     Returns
     -------
     keep : bool[::1]
         Whether a peak is a source.
-    fx, fy : float64[::1]
-        Its position to a fraction of a pixel.
     """
     height, width = filtered.shape
     n = x.size
     keep = np.zeros(n, np.bool_)
-    fx = np.empty(n)
-    fy = np.empty(n)
     angle = 2 * np.pi * np.arange(_RING_POINTS) / _RING_POINTS
     ring_x = sigma * np.cos(angle)
     ring_y = sigma * np.sin(angle)
@@ -333,7 +413,6 @@ def assess_peaks(filtered, variance, x, y, significance, sigma, weights, least):
     following = np.full(n, -1, np.int32)
     widest = 0.0
     for j in range(n):
-        fx[j], fy[j] = _centre(filtered, x[j], y[j])
         value = filtered[y[j], x[j]]
         noise = np.sqrt(variance[y[j], x[j]])
         prominence = 2.0
@@ -348,10 +427,15 @@ def assess_peaks(filtered, variance, x, y, significance, sigma, weights, least):
                         fall = _drop(filtered, x[j], y[j], x[i], y[i], value, 2.0 * noise)
                         prominence = min(prominence, fall / noise)
                     i = following[i]
-        if significance[j] < 14.0:
+        if significance[j] < bright:
             inner = _ring_median(filtered, fx[j], fy[j], 4.4 * ring_x, 4.4 * ring_y, work)
             outer = _ring_median(filtered, fx[j], fy[j], 10.0 * ring_x, 10.0 * ring_y, work)
-            score = significance[j] - (weights[0] * inner + weights[1] * outer) / noise + weights[2] * prominence
+            score = (
+                significance[j]
+                - (weights[0] * inner + weights[1] * outer) / noise
+                + weights[2] * prominence
+                - weights[3] * shift[j] / sigma
+            )
             keep[j] = score >= least
         else:
             keep[j] = prominence >= 1.0
@@ -360,7 +444,7 @@ def assess_peaks(filtered, variance, x, y, significance, sigma, weights, least):
             following[j] = head[i]
             head[i] = j
             widest = max(widest, min(sigma * (5.0 + 8.75 * np.log10(significance[j] / 5.0)), 64.0))
-    return keep, fx, fy
+    return keep
 
 
 @njit(cache=True, nogil=True)
@@ -501,49 +585,3 @@ def find_hidden(filtered, variance, noise, fx, fy, significance, sigma, threshol
         found[n : n + count, 3] = i
         n += count
     return found[:n]
-
-
-@njit(cache=True, nogil=True)
-def refine_positions(image, fx, fy, sigma, farthest):
-    """Move positions to the nearest maximum of an image smoothed with a Gaussian, in place.
-
-    Parameters
-    ----------
-    image : float32[:, ::1]
-        The image, zero where it is missing.
-    fx, fy : float64[::1]
-        Positions. Those that would move too far, or that find no light, stay.
-    sigma : float
-        Standard deviation of the Gaussian, pixels.
-    farthest : float
-        Longest way, pixels.
-    """
-    height, width = image.shape
-    half = int(4 * sigma) + 1
-    for i in range(fx.size):
-        x, y = fx[i], fy[i]
-        settled = False
-        for _ in range(10):
-            x0, y0 = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
-            total = sum_x = sum_y = 0.0
-            for j in range(max(y0 - half, 0), min(y0 + half, height - 1) + 1):
-                for k in range(max(x0 - half, 0), min(x0 + half, width - 1) + 1):
-                    dx, dy = k - x, j - y
-                    w = image[j, k] * np.exp(-0.5 * (dx * dx + dy * dy) / (sigma * sigma))
-                    total += w
-                    sum_x += w * dx
-                    sum_y += w * dy
-            if total <= 0:
-                break
-            step_x = min(max(2 * sum_x / total, -1.0), 1.0)
-            step_y = min(max(2 * sum_y / total, -1.0), 1.0)
-            x += step_x
-            y += step_y
-            if (x - fx[i]) ** 2 + (y - fy[i]) ** 2 > farthest * farthest:
-                break
-            if abs(step_x) + abs(step_y) < 0.02:
-                settled = True
-                break
-        if settled:
-            fx[i] = x
-            fy[i] = y

@@ -42,7 +42,7 @@ def _pop(heap, size, key):
 
 
 @njit(cache=True, nogil=True)
-def flood_labels(image, labels, seed_y, seed_x, seed_label, heap, key):
+def flood_labels(image, labels, seed_y, seed_x, seed_label, seed_region, heap, key):
     """Share out regions among seeds: water runs downhill from the seeds, the highest pixel first.
 
     Parameters
@@ -54,6 +54,8 @@ def flood_labels(image, labels, seed_y, seed_x, seed_label, heap, key):
         seed reaches stay -1.
     seed_y, seed_x, seed_label : int32[::1]
         Pixels, inside the regions, and labels above zero of the seeds.
+    seed_region : int64[::1]
+        The region of each seed, not decreasing; one region after the other keeps the heap small.
     heap : int64[::1]
         Work space, one element per pixel to share out.
     key : float32[::1]
@@ -64,28 +66,34 @@ def flood_labels(image, labels, seed_y, seed_x, seed_label, heap, key):
     Marker-based watershed by priority flooding (Meyer 1994, Signal Processing 38, 113).
     """
     height, width = image.shape
-    size = 0
     lowest = np.float32(-3.4e38)
-    for i in range(seed_y.size):
-        y, x = seed_y[i], seed_x[i]
-        if labels[y, x] == -1:
-            labels[y, x] = seed_label[i]
-            value = image[y, x]
-            _push(heap, size, key, value if value > lowest else lowest, np.int64(y) * width + x)
-            size += 1
-    while size > 0:
-        pixel = heap[0]
-        size -= 1
-        if size > 0:
-            _pop(heap, size, key)
-        y, x = pixel // width, pixel % width
-        for j in range(max(y - 1, 0), min(y + 1, height - 1) + 1):
-            for k in range(max(x - 1, 0), min(x + 1, width - 1) + 1):
-                if labels[j, k] == -1:
-                    labels[j, k] = labels[y, x]
-                    value = image[j, k]
-                    _push(heap, size, key, value if value > lowest else lowest, np.int64(j) * width + k)
-                    size += 1
+    for seed in range(seed_y.size):
+        if labels[seed_y[seed], seed_x[seed]] == -1:
+            labels[seed_y[seed], seed_x[seed]] = seed_label[seed]
+    seed = 0
+    while seed < seed_y.size:
+        size = 0
+        region = seed_region[seed]
+        while seed < seed_y.size and seed_region[seed] == region:
+            y, x = seed_y[seed], seed_x[seed]
+            if labels[y, x] == seed_label[seed]:
+                value = image[y, x]
+                _push(heap, size, key, value if value > lowest else lowest, np.int64(y) * width + x)
+                size += 1
+            seed += 1
+        while size > 0:
+            pixel = heap[0]
+            size -= 1
+            if size > 0:
+                _pop(heap, size, key)
+            y, x = pixel // width, pixel % width
+            for j in range(max(y - 1, 0), min(y + 1, height - 1) + 1):
+                for k in range(max(x - 1, 0), min(x + 1, width - 1) + 1):
+                    if labels[j, k] == -1:
+                        labels[j, k] = labels[y, x]
+                        value = image[j, k]
+                        _push(heap, size, key, value if value > lowest else lowest, np.int64(j) * width + k)
+                        size += 1
 
 
 @njit(cache=True, nogil=True)
