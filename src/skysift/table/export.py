@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     import astropy.table
     import pandas
@@ -77,9 +79,9 @@ def to_arrow(catalog: SourceCatalog) -> pyarrow.Table:
     for field in catalog.schema:
         values: Any = catalog[field.name]
         if field.shape:
-            array = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), field.shape[0])
+            array = pa.FixedSizeListArray.from_arrays(_arrow_array(values.reshape(-1)), field.shape[0])
         else:
-            array = pa.array(values.tolist() if field.type == "String" else values, type=pa.string() if field.type == "String" else None)
+            array = pa.array(values.tolist(), type=pa.string()) if field.type == "String" else _arrow_array(values)
         arrays.append(array)
         metadata = {"type": field.type, "unit": field.unit, "description": field.doc}
         if field.type == "String":
@@ -90,3 +92,11 @@ def to_arrow(catalog: SourceCatalog) -> pyarrow.Table:
         METADATA_KEY: json.dumps(catalog.metadata, default=str),
     }
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=table_metadata))
+
+
+def _arrow_array(values: np.ndarray) -> pyarrow.Array:
+    """Share numbers, or pack flags, without `pyarrow.array`, which imports pandas wherever it is installed."""
+    import pyarrow as pa
+
+    data = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(data)])
