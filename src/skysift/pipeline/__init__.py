@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 from skysift._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from skysift.pipeline.config import DetectConfig, ProcessConfig
+    from skysift.pipeline.config import DetectConfig
     from skysift.pipeline.full import process
     from skysift.pipeline.outputs import write_products
     from skysift.pipeline.overrides import apply_overrides, configuration_lines
+    from skysift.pipeline.process_config import ProcessConfig
     from skysift.pipeline.quick import detect
     from skysift.pipeline.result import ProcessResult, Stages
 
 _HOMES = {
     "DetectConfig": "config",
-    "ProcessConfig": "config",
+    "ProcessConfig": "process_config",
     "ProcessResult": "result",
     "Stages": "result",
     "apply_overrides": "overrides",

@@ -11,7 +11,7 @@ from skysift.pipeline.result import ProcessResult, Stages
 
 if TYPE_CHECKING:
     from skysift.image import Exposure
-    from skysift.pipeline.config import ProcessConfig
+    from skysift.pipeline.process_config import ProcessConfig
     from skysift.table import Schema, SourceCatalog
 
 __all__ = ["process"]
@@ -43,9 +43,9 @@ def process(exposure: Exposure, config: ProcessConfig | None = None, *, listener
         If no pixel can be used.
     """
     from skysift.measure import Measurement, apply_ap_corr, calculate
-    from skysift.pipeline.config import ProcessConfig
     from skysift.pipeline.learn_psf import copy_star_flags, learn_psf, star_figures
     from skysift.pipeline.overrides import configuration_lines
+    from skysift.pipeline.process_config import ProcessConfig
     from skysift.pipeline.search import search
     from skysift.pipeline.steps import add_positions, fitted_to, mark_detected, subtract_sky, summarize
     from skysift.table import SourceCatalog

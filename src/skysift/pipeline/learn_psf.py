@@ -12,7 +12,7 @@ from skysift.errors import AlgorithmError
 
 if TYPE_CHECKING:
     from skysift.image import Exposure
-    from skysift.pipeline.config import ProcessConfig
+    from skysift.pipeline.process_config import ProcessConfig
     from skysift.psf import Psf
     from skysift.table import SourceCatalog
 
