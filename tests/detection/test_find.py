@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from skysift.detection import SOURCE_PEAK_DTYPE, PsfGenerationError, find_sources
 from skysift.detection.config import FindSourcesConfig
@@ -39,6 +40,17 @@ def test_finds_stars_where_they_are():
     assert brightest == pytest.approx(1000 / (2 * np.sqrt(np.pi) * SIGMA), rel=0.02)
     assert (found.arrays.peaks["parent"] == 0).all()
     assert all(f.contains(int(p["i_x"]), int(p["i_y"])) for f, p in zip(found, found.arrays.peaks))
+
+
+def test_faint_sources_are_where_they_are():
+    x, y = (c.ravel() + 0.3 for c in np.mgrid[20:400:20, 20:400:20])
+    found = positions(find_sources(make_exposure([(a, b, 45.0) for a, b in zip(x, y)], shape=(420, 420))))
+    distance, _ = cKDTree(found).query(np.column_stack([x, y]))
+    seen = distance < 5
+    assert seen.mean() > 0.95
+    # The bound of a Gaussian of known width: sqrt(2) sigma over the signal-to-noise ratio in each direction.
+    bound = np.sqrt(2) * SIGMA / (45 / (2 * np.sqrt(np.pi) * SIGMA))
+    assert np.sqrt((distance[seen] ** 2).mean() / 2) < 1.25 * bound
 
 
 def test_noise_alone_gives_next_to_nothing():
@@ -184,6 +196,7 @@ def test_crowding_ends_and_splits():
     exposure = Exposure.from_arrays(image + rng.normal(0, 5, image.shape), 25 + image, psf=GaussianPsf(25, SIGMA))
     found = find_sources(exposure)
     assert len(found) > 1000
+    assert not cKDTree(positions(found)).query_pairs(1.375 * SIGMA * (1 - 1e-9))
     labels = found.insert_into_image()
     # One blend, every pixel given to one source.
     assert labels.max() == len(found)
