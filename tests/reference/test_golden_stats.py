@@ -81,3 +81,34 @@ def test_ties_constants_and_integers(stats_data, columns):
     integers = make_statistics(np.round(g["in_a"]).astype(np.int32))
     check(integers, g["int_results"][0], columns, skip=("MEDIAN",))
     assert integers["MEDIAN"] == pytest.approx(99.5 + (1500 - 1354) / 215)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("from_variance", [False, True])
+def test_pixels_of_a_stack(stats_data, weighted, from_variance):
+    """Value, squared error and mask of each pixel of seven images, as `statisticsStack` combines them."""
+    g = stats_data
+    control = StatisticsControl(num_iter=2, and_mask=3, error_from_input_variance=from_variance)
+    properties = ("MEAN", "MEANCLIP", "MEDIAN", "VARIANCE")
+    clipped, no_data = 16, 256
+    shape = g["stack_img"].shape[1:]
+    result = {name: np.empty((3, *shape)) for name in properties}
+    for index in np.ndindex(shape):
+        at = (slice(None), *index)
+        stats = make_statistics(
+            g["stack_img"][at],
+            control=control,
+            mask=g["stack_mask"][at],
+            variance=g["stack_var"][at],
+            weights=g["stack_weights"] if weighted else None,
+        )
+        bits = stats["ORMASK"] | (clipped if stats["NMASKED"] else 0) | (no_data if stats["NPOINT"] == 0 else 0)
+        for name in properties:
+            rejected = clipped if name == "MEANCLIP" and stats["NCLIPPED"] else 0
+            result[name][at] = stats[name], stats.error(name) ** 2, bits | rejected
+    for name in properties:
+        stem = f"stack_{name}_{'w' if weighted else 'now'}_ce{from_variance:d}"
+        image, variance, mask = result[name]
+        np.testing.assert_allclose(image, g[f"{stem}_img"], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(variance, g[f"{stem}_var"], rtol=1e-5)
+        np.testing.assert_array_equal(mask, g[f"{stem}_mask"])
