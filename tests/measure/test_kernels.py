@@ -246,7 +246,9 @@ def test_smoothing(pixels, bin_x, bin_y):
     image, variance, _, _ = pixels
     kernel = np.random.default_rng(2).random((7, 7))
     box, box_variance, padded, out = np.zeros((11, 11)), np.zeros((11, 11)), np.empty((11, 11)), np.empty((3, 3))
-    assert centroid.bin_box(image, variance, 50, 41, bin_x, bin_y, 3, 7, box, box_variance)
+    centroid.bin_box(image, 50, 41, bin_x, bin_y, 7, box)
+    centroid.bin_box(variance, 50, 41, bin_x, bin_y, 7, box_variance)
+    box_variance /= bin_x * bin_y
     single = kernel.astype(np.float32)
     norm = centroid.pad_kernel(single, padded)
     kernel = single.astype(np.float64) / norm
@@ -260,7 +262,6 @@ def test_smoothing(pixels, bin_x, bin_y):
     slope_y = (wide[:-2, 1:-1] - wide[2:, 1:-1]) / 2
     expected = (box_variance[:9, :9] * slope_x**2).sum(), (box_variance[:9, :9] * slope_y**2).sum()
     np.testing.assert_allclose(centroid.slope_variance(padded, 7, norm, box_variance), expected, rtol=1e-10)
-    assert not centroid.bin_box(image, variance, 4, 41, bin_x, bin_y, 3, 7, box, box_variance)
 
 
 def _gaussian_stamp(dx, dy, sigma=1.7, half=12):

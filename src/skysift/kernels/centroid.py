@@ -18,50 +18,32 @@ _SUMS = {"reassoc", "contract", "nsz"}
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def bin_box(image, variance, x0, y0, bin_x, bin_y, reach, size, box, box_variance):
-    """Average the pixels around (x0, y0) in bins, the middle bin beginning there.
+def bin_box(image, x0, y0, bin_x, bin_y, size, box):
+    """Average the pixels around (x0, y0) in bins, the middle bin beginning there, into the first `size + 2` rows and columns of `box`.
 
-    Fills `size + 2` rows and columns of `box` and `box_variance`. False where bins up to `reach + 2` from the middle leave the image.
+    The bins lie in the image.
     """
-    height, width = image.shape
-    if (
-        x0 - bin_x * (reach + 2) < 0
-        or y0 - bin_y * (reach + 2) < 0
-        or x0 + bin_x * (reach + 3) > width
-        or y0 + bin_y * (reach + 3) > height
-    ):
-        return False
     left = x0 - bin_x * (size // 2 + 1)
     bottom = y0 - bin_y * (size // 2 + 1)
-    if bin_x == 1 and bin_y == 1:
-        for v in range(size + 2):
-            pixels = image[bottom + v, left : left + size + 2]
-            noises = variance[bottom + v, left : left + size + 2]
-            for u in range(size + 2):
-                box[v, u] = pixels[u]
-                box_variance[v, u] = noises[u]
-        return True
-    scale = 1.0 / (bin_x * bin_y)
     length = bin_x * (size + 2)
-    sums, noise_sums = np.empty(length), np.empty(length)
+    scale = 1.0 / (bin_x * bin_y)
+    sums = np.empty(length)
     for v in range(size + 2):
-        sums[:] = 0.0
-        noise_sums[:] = 0.0
-        for y in range(bottom + v * bin_y, bottom + (v + 1) * bin_y):
+        pixels = image[bottom + v * bin_y, left : left + length]
+        if bin_x == 1 and bin_y == 1:
+            for u in range(length):
+                box[v, u] = pixels[u]
+            continue
+        for x in range(length):
+            sums[x] = pixels[x]
+        for y in range(bottom + v * bin_y + 1, bottom + (v + 1) * bin_y):
             pixels = image[y, left : left + length]
-            noises = variance[y, left : left + length]
             for x in range(length):
                 sums[x] += pixels[x]
-                noise_sums[x] += noises[x]
-        for u in range(size + 2):
-            s = 0.0
-            t = 0.0
-            for x in range(u * bin_x, (u + 1) * bin_x):
-                s += sums[x]
-                t += noise_sums[x]
-            box[v, u] = s * scale
-            box_variance[v, u] = t * scale * scale
-    return True
+        for k in range(bin_x):
+            part = sums[k::bin_x]
+            for u in range(size + 2):
+                box[v, u] = scale * part[u] if k == 0 else box[v, u] + scale * part[u]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
@@ -203,7 +185,6 @@ def sdss_centroids(view, variance, kernels, reach, sigma2, x_start, y_start, neg
     flags = np.zeros(n, np.int64)
     stride = max(kernels.shape[1], 5) + 4
     box = np.zeros((stride, stride))
-    box_variance = np.zeros((stride, stride))
     padded = np.empty((stride, stride))
     v = np.empty((3, 3))
     noise = np.empty((3, 3))
@@ -235,17 +216,18 @@ def sdss_centroids(view, variance, kernels, reach, sigma2, x_start, y_start, neg
         s2 = sigma2[source]
         norm = pad_kernel(kernels[source], padded)
         while True:
-            if not bin_box(view.image, variance, x0, y0, bin_x, bin_y, reach, size, box, box_variance):
-                s2 = 0.25
-                last_pass = True
-                size = 5
-                box[:, :] = 0.0
-                box_variance[:, :] = 0.0
-                if not bin_box(view.image, variance, x0, y0, bin_x, bin_y, 2, size, box, box_variance):
+            room = min(min(x0, width - 1 - x0) // bin_x, min(y0, height - 1 - y0) // bin_y) - 2
+            if room < reach:
+                if room < 2:
                     flags[source] |= FLAG_EDGE
                     break
-                norm = pad_kernel(narrow, padded)
                 flags[source] |= FLAG_NEAR_EDGE
+                last_pass = True
+                s2 = 0.25
+                size = 5
+                norm = pad_kernel(narrow, padded)
+                box[:, :] = 0.0
+            bin_box(view.image, x0, y0, bin_x, bin_y, size, box)
             correlate_3x3(padded, size, norm, box, False, v)
             c = v[1, 1]
             d2x = 2.0 * c - v[1, 0] - v[1, 2]
@@ -302,15 +284,18 @@ def sdss_centroids(view, variance, kernels, reach, sigma2, x_start, y_start, neg
                 bin_y *= 1 if small_y else 2
                 bin_size *= 2
                 continue
+            box[:, :] = 0.0
+            bin_box(variance, x0, y0, bin_x, bin_y, size, box)
+            box *= 1.0 / (bin_x * bin_y)
             if lsst_errors:
-                correlate_3x3(padded, size, norm, box_variance, True, noise)
+                correlate_3x3(padded, size, norm, box, True, noise)
                 scale = bin_x * bin_y * 4.0 * math.pi * s2
                 source_variance = noise[1, 1] * scale
                 sky_variance = (noise.sum() * scale - source_variance) / 8.0
                 x_err = lsst_error(sky_variance, source_variance, s2, sx, d2x, tau2_x, peak, k)
                 y_err = lsst_error(sky_variance, source_variance, s2, sy, d2y, tau2_y, peak, k)
             else:
-                var_x, var_y = slope_variance(padded, size, norm, box_variance)
+                var_x, var_y = slope_variance(padded, size, norm, box)
                 x_err = math.sqrt(var_x) / abs(d2x) if var_x >= 0.0 else np.nan
                 y_err = math.sqrt(var_y) / abs(d2y) if var_y >= 0.0 else np.nan
             result[source, 0] = x0 + xc

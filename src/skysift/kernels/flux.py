@@ -41,6 +41,7 @@ def psf_fluxes(view, variance, mask, bad_bits, stamps, x0, y0):
     height, width = view.image.shape
     result = np.full((n, 4), np.nan)
     counts = np.zeros((n, 2), np.int64)
+    kept = np.empty((3, size), np.float32)
     for i in range(n):
         show(view, i)
         p = stamps[i]
@@ -48,7 +49,7 @@ def psf_fluxes(view, variance, mask, bad_bits, stamps, x0, y0):
         v_low, v_high = max(0, -y0[i]), min(size, height - y0[i])
         if u_high > u_low and v_high > v_low:
             counts[i, 1] = (u_high - u_low) * (v_high - v_low)
-        sp = spp = spi = sppv = 0.0
+        sp = spp = spi = sppv = sii_v = spi_v = spp_v = 0.0
         used = 0
         for v in range(v_low, v_high):
             if u_low >= u_high:
@@ -59,45 +60,33 @@ def psf_fluxes(view, variance, mask, bad_bits, stamps, x0, y0):
             noises = variance[row, x0[i] + u_low : x0[i] + u_high]
             if bad_bits == 0:
                 used += len(weights)
-                for u in range(len(weights)):
-                    f = np.float64(weights[u])
-                    sp += f
-                    spp += f * f
-                    spi += f * pixels[u]
-                    sppv += f * f * noises[u]
             else:
                 bits = mask[row, x0[i] + u_low : x0[i] + u_high]
                 for u in range(len(weights)):
-                    if (bits[u] & bad_bits) == 0:
-                        used += 1
-                        f = np.float64(weights[u])
-                        sp += f
-                        spp += f * f
-                        spi += f * pixels[u]
-                        sppv += f * f * noises[u]
+                    good = (bits[u] & bad_bits) == 0
+                    kept[0, u] = weights[u] if good else 0.0
+                    kept[1, u] = pixels[u] if good else 0.0
+                    kept[2, u] = noises[u] if good else 1.0
+                    used += good
+                weights, pixels, noises = kept[0, : len(bits)], kept[1, : len(bits)], kept[2, : len(bits)]
+            for u in range(len(weights)):
+                f = np.float64(weights[u])
+                value = np.float64(pixels[u])
+                noise = np.float64(noises[u])
+                sp += f
+                spp += f * f
+                spi += f * value
+                sppv += f * f * noise
+                sii_v += value * value / noise
+                spi_v += f * value / noise
+                spp_v += f * f / noise
         counts[i, 0] = used
         if used > 0 and spp > 0.0:
             flux = spi / spp
-            chi2 = 0.0
-            for v in range(v_low, v_high):
-                row = y0[i] + v
-                weights = p[v, u_low:u_high]
-                pixels = view.image[row, x0[i] + u_low : x0[i] + u_high]
-                noises = variance[row, x0[i] + u_low : x0[i] + u_high]
-                if bad_bits == 0:
-                    for u in range(len(weights)):
-                        residual = pixels[u] - flux * weights[u]
-                        chi2 += residual * residual / noises[u]
-                else:
-                    bits = mask[row, x0[i] + u_low : x0[i] + u_high]
-                    for u in range(len(weights)):
-                        if (bits[u] & bad_bits) == 0:
-                            residual = pixels[u] - flux * weights[u]
-                            chi2 += residual * residual / noises[u]
             result[i, 0] = flux
             result[i, 1] = math.sqrt(sppv) / spp
             result[i, 2] = sp * sp / spp
-            result[i, 3] = chi2
+            result[i, 3] = sii_v - flux * (2.0 * spi_v - flux * spp_v)
         hide(view, i)
     return result, counts
 

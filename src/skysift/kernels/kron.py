@@ -15,7 +15,7 @@ RADIUS_OFF_IMAGE = 1
 RADIUS_BAD = 2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def kron_radii(view, xs, ys, a, b, theta, n_sigma, n_iter, max_radius):
     """Kron radii: the mean elliptical radius weighted with the image inside a scaled ellipse.
 
@@ -72,19 +72,28 @@ def kron_radii(view, xs, ys, a, b, theta, n_sigma, n_iter, max_radius):
                     if left <= right and (left < 0 or right >= width):
                         off = True
                         break
+                    if left > right:
+                        continue
                     dy = y - ys[i]
-                    for x in range(left, right + 1):
-                        dx = x - xs[i]
+                    pixels = view.image[y, left : right + 1]
+                    for k in range(len(pixels)):
+                        dx = left + k - xs[i]
                         u = cos * dx + sin * dy
                         v = (cos * dy - sin * dx) * ratio
-                        r2 = u * u + v * v
-                        d2 = dx * dx + dy * dy
-                        if d2 < 0.25:
-                            # The mean radius within the pixel at the centre is not that of its middle.
-                            r2 += (0.38259771 * (1.0 + math.sqrt(0.5 * d2))) ** 2
-                        value = view.image[y, x]
-                        s += value
-                        sr += value * math.sqrt(r2)
+                        s += pixels[k]
+                        sr += pixels[k] * math.sqrt(u * u + v * v)
+                # The mean radius within the pixel at the centre is not that of its middle.
+                x, y = int(math.floor(xs[i] + 0.5)), int(math.floor(ys[i] + 0.5))
+                dx, dy = x - xs[i], y - ys[i]
+                d2 = dx * dx + dy * dy
+                if d2 < 0.25 and not off:
+                    u = cos * dx + sin * dy
+                    v = (cos * dy - sin * dx) * ratio
+                    r2 = u * u + v * v
+                    mean2 = r2 + (0.38259771 * (1.0 + math.sqrt(0.5 * d2))) ** 2
+                    left, right = ellipse_row(y, xs[i], ys[i], ixx, ixy, iyy)
+                    if left <= x <= right:
+                        sr += view.image[y, x] * (math.sqrt(mean2) - math.sqrt(r2))
             if off:
                 status[i] = RADIUS_OFF_IMAGE
                 break
