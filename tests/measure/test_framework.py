@@ -223,7 +223,7 @@ def test_no_sources(make_scene):
 
 def test_wrong_input(make_scene):
     scene = make_scene([70], [60], [1e4])
-    with pytest.raises(InputError, match="no columns of base_"):
+    with pytest.raises(InputError, match="lacks 131 columns, the first of them base_SdssCentroid_x"):
         measure(scene.exposure, SourceCatalog(Schema.source(), 1), None, scene.footprints)
     with pytest.raises(InputError, match="1 footprints for a catalogue of 2"):
         measure(scene.exposure, SourceCatalog(measurement_schema(), 2), None, scene.footprints)

@@ -128,7 +128,7 @@ def test_kinds_of_noise():
         config = NoiseReplacerConfig()
         config.noiseSource = source
         config.noiseOffset = offset
-        clean = hide_sources(image, variance, spans, config, 3, dict(metadata), **options)
+        clean, _ = hide_sources(image, variance, spans, config, 3, dict(metadata), **options)
         np.testing.assert_array_equal(clean[1::2], image[1::2])
         return clean[replaced].mean(), clean[replaced].std()
 
@@ -144,10 +144,10 @@ def test_noise_depends_on_the_exposure_only():
     exposure = _exposure()
     spans = np.array([[5, 5, 30]], np.int32)
     arguments = (exposure.image.array, exposure.variance.array, spans, NoiseReplacerConfig())
-    first = hide_sources(*arguments, 4, {})
-    np.testing.assert_array_equal(first, hide_sources(*arguments, 4, {}))
-    assert (first[5, 5:31] != hide_sources(*arguments, 5, {})[5, 5:31]).all()
-    np.testing.assert_array_equal(hide_sources(*arguments, None, {}), hide_sources(*arguments, 0, {}))
+    first, _ = hide_sources(*arguments, 4, {})
+    np.testing.assert_array_equal(first, hide_sources(*arguments, 4, {})[0])
+    assert (first[5, 5:31] != hide_sources(*arguments, 5, {})[0][5, 5:31]).all()
+    np.testing.assert_array_equal(hide_sources(*arguments, None, {})[0], hide_sources(*arguments, 0, {})[0])
 
 
 def test_noise_is_normal_and_does_not_depend_on_the_other_sources():
@@ -156,20 +156,21 @@ def test_noise_is_normal_and_does_not_depend_on_the_other_sources():
     config = NoiseReplacerConfig()
     config.noiseSource = "variance"
     everywhere = np.array([[y, 0, 499] for y in range(400)], np.int32)
-    clean = hide_sources(image, variance, everywhere, config, 7, {})
+    clean, _ = hide_sources(image, variance, everywhere, config, 7, {})
     assert scipy.stats.kstest(clean.ravel(), "norm").pvalue > 0.01
     assert clean.std() == pytest.approx(1.0, abs=0.005)
     for shift in ((0, 1), (1, 0), (1, 1)):
         assert abs(np.mean(clean * np.roll(clean, shift, (0, 1)))) < 0.01
-    some = hide_sources(image, variance, np.array([[9, 3, 20], [9, 10, 30], [200, 7, 7]], np.int32), config, 7, {})
+    some, hidden = hide_sources(image, variance, np.array([[9, 3, 20], [9, 10, 30], [200, 7, 7]], np.int32), config, 7, {})
     np.testing.assert_array_equal(some[9, 3:31], clean[9, 3:31])
     assert some[200, 7] == clean[200, 7]
     assert np.count_nonzero(some) == 29
+    np.testing.assert_array_equal(hidden, np.r_[clean[9, 3:21], clean[9, 10:31], clean[200, 7]])
 
 
 def test_an_image_without_finite_pixels():
     image = np.full((5, 5), np.nan, np.float32)
-    clean = hide_sources(image, image, np.array([[2, 1, 3]], np.int32), NoiseReplacerConfig(), 1, {})
+    clean, _ = hide_sources(image, image, np.array([[2, 1, 3]], np.int32), NoiseReplacerConfig(), 1, {})
     np.testing.assert_array_equal(clean[2, 1:4], 0.0)
 
 

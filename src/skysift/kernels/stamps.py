@@ -54,8 +54,8 @@ def take_spans(image, spans, values):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def put_noise(image, variance, spans, seed, quantiles, mean, scatter):
-    """Write normal noise to the pixels of `spans`; that of a pixel depends on the seed and on where it is, and on nothing else.
+def put_noise(image, variance, spans, seed, quantiles, mean, scatter, values):
+    """Write normal noise to the pixels of `spans` and, in span order, into `values`; that of a pixel depends on the seed and on where it is, and on nothing else.
 
     Parameters
     ----------
@@ -71,7 +71,10 @@ def put_noise(image, variance, spans, seed, quantiles, mean, scatter):
         Mean of the noise.
     scatter : float
         Its standard deviation; negative for that of the variance.
+    values : float32 (p,)
+        Filled.
     """
+    at = 0
     for s in range(len(spans)):
         y = spans[s, 0]
         for x in range(spans[s, 1], spans[s, 2] + 1):
@@ -84,7 +87,9 @@ def put_noise(image, variance, spans, seed, quantiles, mean, scatter):
             part = np.float64(np.int64(bits >> np.uint64(28)) & 0xFFFFFF) / 16777216.0
             deviate = quantiles[cell] + part * (quantiles[cell + 1] - quantiles[cell])
             sigma = scatter if scatter >= 0.0 else math.sqrt(max(variance[y, x], 0.0))
-            image[y, x] = mean + sigma * deviate
+            values[at] = mean + sigma * deviate
+            image[y, x] = values[at]
+            at += 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -77,6 +77,8 @@ class Batch:
         int64 (n + 1,) span range of each source's own footprint in `overlay.spans`.
     peaks
         float64 (n, 2): first peak of each footprint, PARENT; NaN for none.
+    columns
+        Columns of the catalogue that were looked up already, shared by its batches.
     """
 
     def __init__(
@@ -89,7 +91,9 @@ class Batch:
         mask: np.ndarray,
         spans: np.ndarray,
         peaks: np.ndarray,
+        columns: dict[str, np.ndarray],
     ) -> None:
+        self._columns = columns
         self.exposure = exposure
         self.catalog = catalog
         self.rows = rows
@@ -108,10 +112,13 @@ class Batch:
         return len(self.peak_x)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self.catalog[name][self.rows]
+        column = self._columns.get(name)
+        if column is None:
+            column = self._columns[name] = self.catalog[name]
+        return column[self.rows]
 
     def __setitem__(self, name: str, values: Any) -> None:
-        self.catalog[name][self.rows] = values
+        self[name][...] = values
 
     def record(self, i: int) -> SourceRecord:
         """Give the catalogue's row of source i."""

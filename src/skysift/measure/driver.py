@@ -23,7 +23,7 @@ __all__ = ["Measurement", "add_measurement_fields", "measure", "measurement_sche
 
 log = logging.getLogger("skysift.measure")
 
-BLOCK = 1024
+BLOCK = 2048
 """Sources measured together; bounds the memory for PSF images."""
 
 
@@ -88,10 +88,12 @@ class Measurement:
         InputError
             The catalogue lacks columns, the footprints do not fit the catalogue, or the exposure lacks what a plugin needs.
         """
-        missing = [plugin.name for plugin in self.plugins if not self._has_columns(catalog, plugin)]
-        if missing or "base_InvalidPsf_flag" not in catalog.schema:
+        expected = Schema.source()
+        self.add_fields(expected)
+        missing = [field.name for field in expected if field.name not in catalog.schema]
+        if missing:
             raise InputError(
-                f"the catalogue has no columns of {', '.join(missing) or 'the measurement'}; make it with measurement_schema(config)"
+                f"the catalogue lacks {len(missing)} columns, the first of them {missing[0]}; make it with measurement_schema(config)"
             )
         catalog.metadata.update({key: value for plugin in self.plugins for key, value in plugin.metadata().items()})
         if not len(catalog):
@@ -112,23 +114,24 @@ class Measurement:
         mask = np.require(exposure.mask.array, np.int32, ["C", "W"])
         pixels = source_pixels(image, exposure.xy0.x, exposure.xy0.y, footprints, *_families(catalog, heavy))
         seed = exposure.id if exposure_id is None else exposure_id
-        clean = None
+        noise = None
         if self.config.doReplaceWithNoise:
-            noise = None if noise_image is None else np.asarray(getattr(noise_image, "array", noise_image), np.float32)
-            clean = hide_sources(image, variance, pixels.spans, self.config.noiseReplacer, seed, exposure.metadata, noise)
+            level = None if noise_image is None else np.asarray(getattr(noise_image, "array", noise_image), np.float32)
+            noise = hide_sources(image, variance, pixels.spans, self.config.noiseReplacer, seed, exposure.metadata, level)
             catalog.metadata.update(
                 NOISE_SEED_MULTIPLIER=self.config.noiseReplacer.noiseSeedMultiplier,
                 NOISE_SOURCE=self.config.noiseReplacer.noiseSource,
                 NOISE_OFFSET=self.config.noiseReplacer.noiseOffset,
                 NOISE_EXPOSURE_ID=seed or 0,
             )
-        overlay = make_overlay(image, pixels, clean)
+        overlay = make_overlay(image, pixels, noise)
         peaks = _first_peaks(footprints)
+        columns: dict[str, np.ndarray] = {}
         for begin in range(0, len(catalog), BLOCK):
             rows = slice(begin, min(begin + BLOCK, len(catalog)))
             view = overlay._replace(first=overlay.first[rows], last=overlay.last[rows], start=overlay.start[rows])
             spans = pixels.offset[rows.start : rows.stop + 1]
-            self._run_plugins(Batch(exposure, catalog, rows, view, variance, mask, spans, peaks[rows]), begin_order, end_order)
+            self._run_plugins(Batch(exposure, catalog, rows, view, variance, mask, spans, peaks[rows], columns), begin_order, end_order)
 
     def _run_plugins(self, batch: Batch, begin_order: float | None, end_order: float | None) -> None:
         for plugin in self.plugins:
@@ -150,12 +153,6 @@ class Measurement:
             if plugin.name == self.config.slots.shape:
                 batch.forget("shape")
         batch["base_InvalidPsf_flag"] = batch.invalid_psf
-
-    @staticmethod
-    def _has_columns(catalog: SourceCatalog, plugin: Plugin) -> bool:
-        probe = Schema.source()
-        plugin.fields(probe)
-        return all(field.name in catalog.schema for field in probe)
 
 
 def _first_peaks(footprints: FootprintArrays) -> np.ndarray:

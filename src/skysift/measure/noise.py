@@ -134,7 +134,7 @@ def _inside(y: np.ndarray, left: np.ndarray, right: np.ndarray, width: int, heig
     return (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
 
 
-def make_overlay(image: np.ndarray, pixels: SourcePixels, noise: np.ndarray | None) -> Overlay:
+def make_overlay(image: np.ndarray, pixels: SourcePixels, noise: tuple[np.ndarray, np.ndarray] | None) -> Overlay:
     """Hide all sources behind noise.
 
     Parameters
@@ -144,14 +144,14 @@ def make_overlay(image: np.ndarray, pixels: SourcePixels, noise: np.ndarray | No
     pixels
         The sources.
     noise
-        float32 (h, w), or None to hide nothing and show everything.
+        What `hide_sources` gives, or None to hide nothing and show everything.
 
     Returns
     -------
     overlay
         The private image and its sources.
     """
-    from skysift.kernels.stamps import Overlay, take_spans
+    from skysift.kernels.stamps import Overlay
 
     if noise is None:
         nothing = np.zeros(len(pixels.shown), np.int64)
@@ -160,9 +160,8 @@ def make_overlay(image: np.ndarray, pixels: SourcePixels, noise: np.ndarray | No
     row = np.maximum(pixels.shown, 0)
     first = np.where(usable, pixels.offset[row], 0)
     last = np.where(usable, pixels.offset[row + 1], 0)
-    hidden = np.empty_like(pixels.values)
-    take_spans(noise, pixels.spans, hidden)
-    return Overlay(noise, pixels.spans, first, last, pixels.start[row], pixels.values, hidden)
+    clean, hidden = noise
+    return Overlay(clean, pixels.spans, first, last, pixels.start[row], pixels.values, hidden)
 
 
 def hide_sources(
@@ -173,7 +172,7 @@ def hide_sources(
     exposure_id: int | None,
     metadata: Mapping[str, Any],
     noise_image: np.ndarray | None = None,
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Copy an image with the pixels of spans replaced by noise.
 
     Parameters
@@ -195,20 +194,22 @@ def hide_sources(
     -------
     clean
         float32 (h, w).
+    hidden
+        float32 (p,): the noise at the pixels of the spans, in their order.
     """
     from skysift.kernels.stamps import put_noise, put_spans, take_spans
 
     clean = image.copy()
+    hidden = np.empty(int((spans[:, 2].astype(np.int64) - spans[:, 1] + 1).sum()), np.float32)
     if noise_image is not None:
-        values = np.empty(int((spans[:, 2].astype(np.int64) - spans[:, 1] + 1).sum()), np.float32)
-        take_spans(np.ascontiguousarray(noise_image), spans, values)
-        put_spans(clean, spans, 0, len(spans), values, 0)
-        return clean
+        take_spans(np.ascontiguousarray(noise_image), spans, hidden)
+        put_spans(clean, spans, 0, len(spans), hidden, 0)
+        return clean, hidden
     multiplier = config.noiseSeedMultiplier
     seed = np.uint64(abs((exposure_id or 1) * multiplier) % 2**64 if multiplier else 1)
     mean, scatter = (0.0, -1.0) if config.noiseSource == "variance" else _noise_level(image, variance, config, metadata)
-    put_noise(clean, variance, spans, seed, _normal_quantiles(), mean + config.noiseOffset, scatter)
-    return clean
+    put_noise(clean, variance, spans, seed, _normal_quantiles(), mean + config.noiseOffset, scatter, hidden)
+    return clean, hidden
 
 
 @lru_cache(maxsize=1)
@@ -286,7 +287,7 @@ class NoiseReplacer:
         parents = np.array([self._row[parent] if parent else -1 for parent, _ in footprints.values()], np.int64)
         shapes = [footprint for _, footprint in footprints.values()]
         pixels = source_pixels(image, exposure.xy0.x, exposure.xy0.y, flatten_footprints(shapes), parents, shapes)
-        clean = hide_sources(
+        noise = hide_sources(
             image,
             exposure.variance.array,
             pixels.spans,
@@ -296,14 +297,14 @@ class NoiseReplacer:
             None if noise_image is None else np.asarray(getattr(noise_image, "array", noise_image), np.float32),
         )
         self._original = image.copy()
-        self._overlay = make_overlay(image, pixels, clean)._replace(image=image)
+        self._overlay = make_overlay(image, pixels, noise)._replace(image=image)
         self._added = [name for name in ("THISDET", "OTHERDET") if name not in exposure.mask.planes]
         for name in self._added:
             exposure.mask.add_plane(name)
         self._this = exposure.mask.bitmask("THISDET")
         self._other = exposure.mask.bitmask("OTHERDET")
         exposure.mask.array[...] &= ~(self._this | self._other)
-        image[...] = clean
+        image[...] = noise[0]
         for row in range(len(self._row)):
             self._mark(row, self._other, 0)
 
