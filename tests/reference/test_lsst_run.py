@@ -225,3 +225,20 @@ def test_small_apertures(measured):
         flux = measured.reference[name].to_numpy()[rows]
         difference = np.abs(measured.catalog[name][rows] - flux)
         assert (difference < limit * np.abs(flux) + 0.1 * measured.reference[f"{name}Err"].to_numpy()[rows]).all(), name
+
+
+def test_flags(measured):
+    """All flags of isolated sources with a position and a shape, but for those of the Kron ellipse that the reference keeps."""
+    rows = measured.isolated & measured.good
+    names = [name for name, column in measured.reference.items() if column.dtype == bool and name in measured.catalog.schema]
+    names = [name for name in names if name.startswith("base_")]
+    assert len(names) > 80
+    for name in names:
+        np.testing.assert_array_equal(measured.catalog[name][rows], measured.reference[name].to_numpy()[rows], err_msg=name)
+
+
+def test_sky_positions(measured):
+    """The coordinates that the image's own WCS gives."""
+    rows = measured.isolated & measured.good
+    for name in ("coord_ra", "coord_dec"):
+        np.testing.assert_allclose(measured.catalog[name][rows], measured.reference[name].to_numpy()[rows], rtol=0, atol=1e-10)
