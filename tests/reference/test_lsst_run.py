@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -61,9 +61,10 @@ def _simulated_coadd(shared, request, folder):
     cache = getattr(request.config, "cache", None)
     path = (folder if cache is None else cache.mkdir("sim_coadd")) / "i.npz"
     if not path.exists():
-        new = folder / "new.npz"
-        subprocess.run([sys.executable, "-c", SIMULATE, str(shared / "sim" / "sim_coadd.py"), str(new)], check=True, capture_output=True)
-        shutil.copy(new, path)
+        new = path.with_name(f"{os.getpid()}.npz")
+        command = [sys.executable, "-c", SIMULATE, str(shared / "sim" / "sim_coadd.py"), str(new)]
+        subprocess.run(command, check=True, capture_output=True, env=os.environ | {"SIM_SEED": "77"})
+        new.replace(path)
     planes = np.load(path)
     wcs = SkyWcs.tan((150.2, 2.1), (499.5, 499.5), np.diag([-0.2, 0.2]) / 3600)
     return Exposure.from_arrays(planes["image"], planes["variance"], wcs=wcs, psf=KernelPsf(planes["psf"]))
