@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .find import SOURCE_PEAK_DTYPE, find_sources
-from .footprints import Detections, detect_footprints
-from .smooth import Convolved, PsfGenerationError, convolve_image, get_psf
+from skysift.detection.find import SOURCE_PEAK_DTYPE, find_sources
+from skysift.detection.footprints import Detections, detect_footprints
+from skysift.detection.smooth import Convolved, PsfGenerationError, convolve_image, get_psf
 
 __all__ = [
     "SOURCE_PEAK_DTYPE",

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..footprint import PEAK_DTYPE, FootprintArrays, FootprintSet
-from ..geom import Box2I
-from .smooth import get_psf
+from skysift.detection.smooth import get_psf
+from skysift.footprint import PEAK_DTYPE, FootprintArrays, FootprintSet
+from skysift.geom import Box2I
 
 if TYPE_CHECKING:
-    from ..image import Exposure
-    from .config import FindSourcesConfig
+    from skysift.detection.config import FindSourcesConfig
+    from skysift.image import Exposure
 
 __all__ = ["SOURCE_PEAK_DTYPE", "find_sources"]
 
@@ -95,7 +95,7 @@ def find_sources(exposure: Exposure, config: FindSourcesConfig | None = None, *,
     The matched filter is that of e.g. Zackay and Ofek (2017, ApJ 836, 187); the watershed that of Meyer (1994).
     """
     if config is None:
-        from .config import FindSourcesConfig
+        from skysift.detection.config import FindSourcesConfig
 
         config = FindSourcesConfig()
     width = get_psf(exposure, sigma).sigma()
@@ -113,14 +113,14 @@ def _no_sources() -> _Sources:
 
 def _filter(exposure: Exposure, config: FindSourcesConfig, sigma: float) -> _Filtered | None:
     """Filter the image; None if no pixel is there."""
-    from ..kernels.convolve import correlate_separable, gaussian_taps
-    from ..kernels.detection import normalize_filtered, prepare_pixels
+    from skysift.kernels.convolve import correlate_separable, gaussian_taps
+    from skysift.kernels.detection import normalize_filtered, prepare_pixels
 
     image = np.ascontiguousarray(exposure.image.array, np.float32)
     if exposure.masked_image.has_variance:
         variance = np.ascontiguousarray(exposure.variance.array, np.float32)
     else:
-        from ..image.noise import estimate_variance
+        from skysift.image.noise import estimate_variance
 
         variance = np.ascontiguousarray(estimate_variance(image, exposure.mask, gain=exposure.gain), np.float32)
     half = max(math.ceil(3.5 * sigma), 2)
@@ -160,7 +160,7 @@ def _frame_weight(size: int, square: np.ndarray) -> np.ndarray:
 
 def _judged_peaks(exposure: Exposure, filtered: _Filtered, config: FindSourcesConfig) -> _Sources:
     """The peaks that are sources of their own, the most significant first."""
-    from ..kernels.detection import assess_peaks, locate_peaks, scan_peaks
+    from skysift.kernels.detection import assess_peaks, locate_peaks, scan_peaks
 
     x, y = scan_peaks(filtered.value, filtered.variance, config.threshold)
     height = filtered.value[y, x].astype(np.float64)
@@ -179,13 +179,21 @@ def _judged_peaks(exposure: Exposure, filtered: _Filtered, config: FindSourcesCo
 
 def _apart(fx: np.ndarray, fy: np.ndarray, nearest: float) -> np.ndarray:
     """Which positions to keep, of two that are too near to each other the first."""
-    from scipy.spatial import cKDTree
-
     keep = np.ones(fx.size, bool)
-    for i, j in sorted(cKDTree(np.column_stack([fx, fy])).query_pairs(nearest)):
+    order = np.argsort(fy, kind="stable")
+    x, y = fx[order], fy[order]
+    pairs = [np.empty((2, 0), np.int64)]
+    for shift in range(1, fx.size):
+        dx, dy = x[shift:] - x[:-shift], y[shift:] - y[:-shift]
+        if not (dy <= nearest).any():
+            break
+        first = np.flatnonzero(dx * dx + dy * dy <= nearest * nearest)
+        pairs.append(order[[first, first + shift]])
+    lower, higher = np.sort(np.concatenate(pairs, axis=1), axis=0)
+    for k in np.lexsort((higher, lower)):
         # Pairs come by their first member, so one that has lost already takes no other with it.
-        if keep[i]:
-            keep[j] = False
+        if keep[lower[k]]:
+            keep[higher[k]] = False
     return keep
 
 
@@ -196,7 +204,7 @@ def _one_per_saturated_group(
     bits = exposure.mask.bitmask(config.saturatedMaskPlanes, ignore_missing=True)
     if bits == 0 or x.size == 0:
         return np.arange(x.size)
-    from ..kernels.detection import group_peaks
+    from skysift.kernels.detection import group_peaks
 
     flags = np.ascontiguousarray(exposure.mask.array)
     frame = np.int32(filtered.frame)
@@ -223,9 +231,7 @@ def _with_hidden(filtered: _Filtered, sources: _Sources, config: FindSourcesConf
     """The sources, and those hidden beside them."""
     if config.hiddenThreshold == 0 or sources.fx.size == 0:
         return sources
-    from scipy.spatial import cKDTree
-
-    from ..kernels.detection import find_hidden
+    from skysift.kernels.detection import find_hidden
 
     hidden = find_hidden(
         filtered.value,
@@ -241,24 +247,21 @@ def _with_hidden(filtered: _Filtered, sources: _Sources, config: FindSourcesConf
     if len(hidden) == 0:
         return sources
     hidden = hidden[np.argsort(-hidden[:, 2], kind="stable")]
-    nearest = _NEAREST * filtered.sigma
-    distance, _ = cKDTree(np.column_stack([sources.fx, sources.fy])).query(hidden[:, :2])
-    hidden = hidden[distance > nearest]
-    hidden = hidden[_apart(hidden[:, 0], hidden[:, 1], nearest)]
     fx, fy = hidden[:, 0], hidden[:, 1]
-    return _Sources(
+    both = _Sources(
         np.concatenate([sources.fx, fx]),
         np.concatenate([sources.fy, fy]),
         np.concatenate([sources.x, np.floor(fx + 0.5).astype(np.int32)]),
         np.concatenate([sources.y, np.floor(fy + 0.5).astype(np.int32)]),
         np.concatenate([sources.significance, hidden[:, 2]]),
     )
+    return both.take(_apart(both.fx, both.fy, _NEAREST * filtered.sigma))
 
 
 def _share_out(bbox: Box2I, filtered: _Filtered, sources: _Sources, config: FindSourcesConfig) -> FootprintSet:
     """Footprints of the sources: the regions above the threshold, grown, and shared out where several sources are in one."""
-    from ..kernels.label import find_footprints
-    from ..kernels.split import flood_labels, spans_by_label
+    from skysift.kernels.label import find_footprints
+    from skysift.kernels.split import flood_labels, spans_by_label
 
     order = np.lexsort((sources.x, sources.y))
     sources = sources.take(order)
@@ -280,7 +283,7 @@ def _share_out(bbox: Box2I, filtered: _Filtered, sources: _Sources, config: Find
     shared = count[owner] > 1
     pieces = np.stack([single[owner[alone]] + 1, spans.y[alone], spans.x0[alone], spans.x1[alone]]).astype(np.int32)
     if shared.any():
-        from ..kernels.spans import paint_spans
+        from skysift.kernels.spans import paint_spans
 
         labels = np.zeros((height, width), np.int32)
         blend = spans.y[shared], spans.x0[shared], spans.x1[shared]

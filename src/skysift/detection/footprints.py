@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..background import BackgroundList, fit_background, subtract_background
-from ..errors import InputError
-from ..footprint import FootprintArrays, FootprintSet, Threshold
-from .smooth import convolve_image, get_psf
+from skysift.background import BackgroundList, fit_background, subtract_background
+from skysift.detection.smooth import convolve_image, get_psf
+from skysift.errors import InputError
+from skysift.footprint import FootprintArrays, FootprintSet, Threshold
 
 if TYPE_CHECKING:
-    from ..image import Exposure, Image, Mask, MaskedImage
-    from .config import SourceDetectionConfig
+    from skysift.detection.config import SourceDetectionConfig
+    from skysift.image import Exposure, Image, Mask, MaskedImage
 
 __all__ = ["Detections", "apply_threshold", "detect_footprints", "finalize_footprints", "temporary_background", "update_peaks"]
 
@@ -107,7 +107,7 @@ def make_threshold(
 
 def clipped_deviation(middle: MaskedImage, config: SourceDetectionConfig) -> float:
     """Clipped standard deviation of the pixels without a bit of ``config.statsMask``."""
-    from ..statistics import clipped_stats
+    from skysift.statistics import clipped_stats
 
     return clipped_stats(middle.image.array[~middle.mask.has(config.statsMask)])[1]
 
@@ -294,7 +294,7 @@ def temporary_background(exposure: Exposure, config: SourceDetectionConfig) -> I
     if not config.doTempWideBackground:
         yield
         return
-    from ..statistics import quantiles
+    from skysift.statistics import quantiles
 
     image = exposure.image.array
     original = image.copy()
@@ -357,7 +357,7 @@ def detect_footprints(
     The LSST method is `lsst.meas.algorithms.SourceDetectionTask.detectFootprints`.
     """
     if config is None:
-        from .config import SourceDetectionConfig
+        from skysift.detection.config import SourceDetectionConfig
 
         config = SourceDetectionConfig()
     if clear_mask:
@@ -407,7 +407,7 @@ def _subtract_new_background(exposure: Exposure, detections: Detections, config:
     """Fit the background without the detected pixels, and subtract it and ``config.adjustBackground``."""
     settings = config.background
     if settings.doApplyFlatBackgroundRatio != config.doApplyFlatBackgroundRatio:
-        from ..background.config import BackgroundConfig
+        from skysift.background.config import BackgroundConfig
 
         settings = BackgroundConfig(**settings.toDict() | {"doApplyFlatBackgroundRatio": config.doApplyFlatBackgroundRatio})
     subtract_background(exposure, settings, detections.background, background_to_photometric_ratio=ratio)

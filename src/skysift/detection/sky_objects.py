@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..footprint import FootprintArrays, FootprintSet, SpanSet, make_peaks
+from skysift.footprint import FootprintArrays, FootprintSet, SpanSet, make_peaks
 
 if TYPE_CHECKING:
-    from ..image import Mask
-    from .config import SkyObjectsConfig
+    from skysift.detection.config import SkyObjectsConfig
+    from skysift.image import Mask
 
 __all__ = ["sky_objects"]
 
@@ -37,7 +37,7 @@ def sky_objects(mask: Mask, seed: int, config: SkyObjectsConfig | None = None) -
     A scrambled Halton sequence (Halton 1960; Owen 2017, arXiv:1706.02808). The LSST task is `lsst.meas.algorithms.SkyObjectsTask`.
     """
     if config is None:
-        from .config import SkyObjectsConfig
+        from skysift.detection.config import SkyObjectsConfig
 
         config = SkyObjectsConfig()
     from scipy.ndimage import distance_transform_edt

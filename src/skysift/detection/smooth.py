@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import AlgorithmError, InputError
-from ..geom import Box2I
+from skysift.errors import AlgorithmError, InputError
+from skysift.geom import Box2I
 
 if TYPE_CHECKING:
-    from ..image import Exposure, MaskedImage
-    from ..psf import GaussianPsf
+    from skysift.image import Exposure, MaskedImage
+    from skysift.psf import GaussianPsf
 
 __all__ = ["Convolved", "PsfGenerationError", "convolve_image", "get_psf"]
 
@@ -56,7 +56,7 @@ def get_psf(exposure: Exposure, sigma: float | None = None, n_sigma_for_kernel: 
     -----
     The LSST method is `lsst.meas.algorithms.SourceDetectionTask.getPsf`.
     """
-    from ..psf import GaussianPsf
+    from skysift.psf import GaussianPsf
 
     if sigma is None:
         if exposure.psf is None:
@@ -104,8 +104,8 @@ def convolve_image(masked_image: MaskedImage, psf: GaussianPsf, do_smooth: bool 
             f"an image of {bbox.width} x {bbox.height} pixels is smaller than the smoothing kernel of {psf.size} x {psf.size} pixels",
             hint="use a larger image, or a smaller nSigmaForKernel",
         )
-    from ..image import Image, Mask, MaskedImage
-    from ..kernels.convolve import correlate_separable, gaussian_taps
+    from skysift.image import Image, Mask, MaskedImage
+    from skysift.kernels.convolve import correlate_separable, gaussian_taps
 
     good = bbox.grown(-half)
     planes = np.empty(good.shape, np.float32), np.empty(good.shape, np.float32), np.zeros(good.shape, np.int32)
