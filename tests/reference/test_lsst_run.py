@@ -12,7 +12,7 @@ import pytest
 from astropy.io import fits
 
 from skysift.background import subtract_background
-from skysift.detection import detect_footprints
+from skysift.detection import convolve_image, detect_footprints, get_psf
 from skysift.footprint import Footprint, HeavyFootprint, PeakCatalog, SpanSet, make_peaks
 from skysift.image import Exposure, SkyWcs
 from skysift.io import read_exposure
@@ -102,6 +102,16 @@ def test_peaks_are_the_same(run):
         np.testing.assert_allclose(ours[name], theirs[column], rtol=3e-5, atol=1e-4)
 
 
+def test_smoothed_image(run):
+    expected = run.image("smoothed_middle")
+    if expected is None:
+        pytest.skip("the run has no smoothed image")
+    exposure = read_exposure(run.folder / "input.fits")
+    middle = convolve_image(exposure.masked_image, get_psf(exposure)).middle
+    assert middle.image.shape == expected.shape
+    np.testing.assert_allclose(middle.image.array, expected, rtol=5e-5, atol=5e-5 * np.nanstd(expected))
+
+
 def test_planes_after_detection(run):
     np.testing.assert_array_equal(run.exposure.mask.array, run.image("mask_after_detection"))
     after, background = run.image("image_after_detection"), run.image("background2")
@@ -166,6 +176,7 @@ def measured(run):
     reference = run.table("catalog")
     config = MeasurementConfig()
     config.plugins.names |= {"ext_photometryKron_KronFlux"}
+    config.plugins["base_SdssCentroid"].errorMode = "lsst"
     catalog = SourceCatalog(measurement_schema(config), len(reference))
     catalog["id"] = reference["id"].to_numpy()
     catalog["parent"] = reference["parent"].to_numpy()
@@ -191,6 +202,10 @@ def test_isolated_sources(run, measured):
         deviation = measured.deviation(column)[rows]
         assert deviation.max() < 0.01, column
         assert np.median(deviation) < 1e-3, column
+        error = measured.reference[f"{column}Err"].to_numpy()[rows]
+        # The annulus of the background reaches beyond 20 pixels, where there may be replacement noise.
+        rtol = 0.01 if "LocalBackground" in column else 1e-3
+        np.testing.assert_allclose(measured.catalog[f"{column}Err"][rows], error, rtol=rtol, err_msg=column)
 
 
 def test_all_sources(run, measured):
