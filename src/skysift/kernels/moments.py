@@ -146,13 +146,14 @@ def weighted_sums(image, xc, yc, w11, w12, w22, radius, fine, scratch):
     curve = math.exp(-w11)
     g_start = math.exp(-0.5 * (dx * dx * w11 + 2.0 * dx * dy * w12 + dy * dy * w22))
     up_start = math.exp(-w12 * dx - w22 * (dy + 0.5))
-    down_start = math.exp(w12 * dx + w22 * (dy - 0.5))
+    ratio_step = math.exp(-w22)
+    right_start = math.exp(-0.5 * w11 - w11 * dx - w12 * dy)
     for side in range(2):
         sign = 1 - 2 * side
         g = g_start
-        ratio = math.exp(-0.5 * w11 - sign * (w11 * dx + w12 * dy))
+        ratio = right_start if side == 0 else curve / right_start
         upward = up_start
-        downward = down_start
+        downward = ratio_step / up_start
         up_step = slant if side == 0 else 1.0 / slant
         down_step = 1.0 / slant if side == 0 else slant
         for k in range(start, columns if side == 0 else -1, sign):
@@ -164,7 +165,6 @@ def weighted_sums(image, xc, yc, w11, w12, w22, radius, fine, scratch):
             ratio *= curve
             upward *= up_step
             downward *= down_step
-    ratio_step = math.exp(-w22)
     for k in range(columns):
         down_ratio[k] *= ratio_step
     for y in range(middle, y_high + 1):
