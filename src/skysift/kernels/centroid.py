@@ -21,29 +21,31 @@ _SUMS = {"reassoc", "contract", "nsz"}
 def bin_box(image, x0, y0, bin_x, bin_y, size, box):
     """Average the pixels around (x0, y0) in bins, the middle bin beginning there, into the first `size + 2` rows and columns of `box`.
 
-    The bins lie in the image.
+    The bins are powers of two, and lie in the image.
     """
     left = x0 - bin_x * (size // 2 + 1)
     bottom = y0 - bin_y * (size // 2 + 1)
-    length = bin_x * (size + 2)
     scale = 1.0 / (bin_x * bin_y)
+    length = bin_x * (size + 2)
     sums = np.empty(length)
     for v in range(size + 2):
-        pixels = image[bottom + v * bin_y, left : left + length]
         if bin_x == 1 and bin_y == 1:
+            pixels = image[bottom + v, left : left + length]
             for u in range(length):
                 box[v, u] = pixels[u]
             continue
-        for x in range(length):
-            sums[x] = pixels[x]
-        for y in range(bottom + v * bin_y + 1, bottom + (v + 1) * bin_y):
+        sums[:] = 0.0
+        for y in range(bottom + v * bin_y, bottom + (v + 1) * bin_y):
             pixels = image[y, left : left + length]
             for x in range(length):
                 sums[x] += pixels[x]
-        for k in range(bin_x):
-            part = sums[k::bin_x]
-            for u in range(size + 2):
-                box[v, u] = scale * part[u] if k == 0 else box[v, u] + scale * part[u]
+        n = length
+        while n > size + 2:
+            n //= 2
+            for x in range(n):
+                sums[x] = sums[2 * x] + sums[2 * x + 1]
+        for u in range(size + 2):
+            box[v, u] = scale * sums[u]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)

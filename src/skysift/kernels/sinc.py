@@ -45,7 +45,7 @@ def bank_sums(view, variance, xs, ys, bank):
     result = np.full((n, 2), np.nan)
     clipped = np.ones(n, np.bool_)
     columns = bank.shape[3]
-    row_weights = np.zeros(columns, np.float32)
+    row_weights, mirrored = np.zeros(columns, np.float32), np.zeros(columns, np.float32)
     for i in range(n):
         if not (abs(xs[i]) < 1e9 and abs(ys[i]) < 1e9):
             continue
@@ -82,11 +82,13 @@ def bank_sums(view, variance, xs, ys, bank):
             b11 = bank[iy + 1, ix + 1, v]
             for u in range(columns):
                 row_weights[u] = w00 * b00[u] + w01 * b01[u] + w10 * b10[u] + w11 * b11[u]
+            weights = row_weights[left:right]
             if tx < 0.0:
-                row_weights[:size] = row_weights[:size][::-1].copy()
+                for u in range(size):
+                    mirrored[size - 1 - u] = row_weights[u]
+                weights = mirrored[left:right]
             pixels = view.image[y, xi - half + left : xi - half + right]
             noises = variance[y, xi - half + left : xi - half + right]
-            weights = row_weights[left:right]
             for u in range(len(weights)):
                 c = np.float64(weights[u])
                 s += c * pixels[u]

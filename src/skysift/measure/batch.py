@@ -266,7 +266,8 @@ class Batch:
                     parts.append(blank)
                     where[i] = False
             images, left, bottom = (np.concatenate(part) for part in zip(*parts))
-        broken = ~np.isfinite(images.sum(axis=(1, 2)))
+        # A PSF without a finite sum is NaN everywhere.
+        broken = ~np.isfinite(images[:, images.shape[1] // 2].sum(axis=1))
         if broken.any():
             images = images.copy()
             images[broken] = 0.0

@@ -132,7 +132,7 @@ class SdssCentroidPlugin(Centroid):
         x, y = self.start(batch)
         negative = batch["is_negative"] if "is_negative" in batch.catalog.schema else np.zeros(len(batch), np.bool_)
         kernels = np.require(batch.psf_cores, np.float32, ["C", "W"])
-        broken = ~np.isfinite(kernels.sum(axis=(1, 2)) + batch.psf_sigma)
+        broken = ~np.isfinite(kernels[:, kernels.shape[1] // 2].sum(axis=1) + batch.psf_sigma)
         batch.invalid_psf |= broken
         config = self.config
         result, status = kernel.sdss_centroids(
