@@ -1,7 +1,7 @@
 """Noise in place of the neighbours: the image that a source is measured on holds that source alone.
 
-One realisation of noise covers the union of all footprints, so the pixels behind a source do not depend on the order in which sources
-are shown. The LSST class `NoiseReplacer` draws noise footprint by footprint instead.
+The noise of a pixel follows from the seed and the pixel's position, so the pixels behind a source depend neither on the order in which sources
+are shown nor on the other sources. The LSST class `NoiseReplacer` draws noise footprint by footprint instead.
 """
 
 from __future__ import annotations
