@@ -215,10 +215,10 @@ def hide_sources(
 @lru_cache(maxsize=1)
 def _normal_quantiles() -> np.ndarray:
     """Quantiles of the normal distribution, between which `put_noise` interpolates; the variance is one."""
-    from scipy.special import ndtri
+    from statistics import NormalDist
 
-    quantiles = ndtri(np.arange(4097) / 4096)
-    quantiles[[0, -1]] = -FARTHEST_DEVIATE, FARTHEST_DEVIATE
+    inside = [NormalDist().inv_cdf(k / 4096) for k in range(1, 4096)]
+    quantiles = np.array([-FARTHEST_DEVIATE, *inside, FARTHEST_DEVIATE])
     squares = (quantiles[:-1] ** 2 + quantiles[:-1] * quantiles[1:] + quantiles[1:] ** 2) / 3
     return quantiles / math.sqrt(squares.mean())
 

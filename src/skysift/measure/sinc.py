@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skysift.psf.bessel import bessel_j1
+
 if TYPE_CHECKING:
     from skysift.kernels.stamps import Overlay
 
@@ -33,10 +35,8 @@ def coefficient_width(a: float) -> int:
 
 
 def _jinc(z: np.ndarray) -> np.ndarray:
-    from scipy.special import j1
-
     safe = np.where(z == 0, 1.0, z)
-    return np.where(z == 0, 0.5, j1(safe) / safe)
+    return np.where(z == 0, 0.5, bessel_j1(safe) / safe)
 
 
 def sinc_coefficients(
@@ -159,8 +159,6 @@ def ellipse_flux(
     clipped
         bool (n,): some coefficients lie off the image.
     """
-    from scipy.fft import irfft2
-
     from skysift.kernels.sinc import coefficient_sums, ellipse_spectra
 
     n = len(x)
@@ -180,7 +178,7 @@ def ellipse_flux(
             spectra = np.empty((len(rows), size, size // 2 + 1), np.complex64)
             shape = a[rows], b[rows], theta[rows]
             ellipse_spectra(_jinc_table(), JINC_STEP, x[rows] - left, y[rows] - bottom, *shape, spectra.view(np.float32))
-            coefficients = irfft2(spectra, s=(size, size), axes=(1, 2), overwrite_x=True)
+            coefficients = np.fft.irfft2(spectra, s=(size, size), axes=(1, 2))
             coefficient_sums(view, variance, rows, left.astype(np.int64), bottom.astype(np.int64), coefficients, result, clipped)
     with np.errstate(invalid="ignore"):
         return result[:, 0], np.sqrt(result[:, 1]), clipped

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skysift.errors import InputError
+from skysift.psf.bessel import bessel_j1
 
 __all__ = ["sinc_flux"]
 
@@ -16,13 +17,11 @@ __all__ = ["sinc_flux"]
 @lru_cache(maxsize=64)
 def _sinc_coefficients(radius: float) -> NDArray[np.float64]:
     """Pixel weights (w, w) of a circle about the middle pixel: the inverse transform of the circle's within the Nyquist square."""
-    from scipy.special import j1
-
     half = 2 ** max(3, math.ceil(math.log2(2.0 * radius)))
     k = np.fft.fftfreq(2 * half - 1)
     kr = np.hypot(k[:, None], k[None, :])
     kr[0, 0] = 1.0
-    transform = radius * j1(2.0 * np.pi * radius * kr) / kr
+    transform = radius * bessel_j1(2.0 * np.pi * radius * kr) / kr
     transform[0, 0] = np.pi * radius**2
     return np.fft.fftshift(np.fft.ifft2(transform).real)
 
