@@ -94,7 +94,10 @@ from scipy.signal import fftconvolve
 smooth = fftconvolve(data, kernel, "same")
 threshold = 5 * np.sqrt((kernel**2).sum()) * background.background_rms_median
 segments = detect_sources(smooth, threshold, 1, mask=bad)
-segments = deblend_sources(smooth, segments, 1, progress_bar=False)
+try:
+    segments = deblend_sources(smooth, segments, 1, progress_bar=False)
+except ModuleNotFoundError:  # it needs scikit-image
+    pass
 catalog = SourceCatalog(data, segments, convolved_data=smooth, error=background.background_rms)
 table = catalog.to_table(columns=["label", "x_centroid_win", "y_centroid_win", "kron_flux", "semimajor_axis", "semiminor_axis"])
 xy = np.column_stack([np.asarray(table.columns[1]), np.asarray(table.columns[2])])
@@ -113,7 +116,7 @@ def run(command: list[str], cwd: Path | None = None) -> tuple[float, float, str]
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{' '.join(map(str, command[:4]))}... failed:\n{err[-2000:]}")
+        raise SystemExit(f"{Path(command[0]).name} failed:\n{err[-2000:]}")
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from skysift.characterize.candidates import candidate_stamps
 from skysift.characterize.pixel_grid import PixelGridOptions, fit_pixel_grid
+from skysift.characterize.wings import measure_wings
 from skysift.errors import AlgorithmError
 
 if TYPE_CHECKING:
@@ -143,8 +144,16 @@ def _fit_grid(
             break
         order = left
     average = (float(fit.x[fit.used].mean()), float(fit.y[fit.used].mean()))
-    psf = PixelGridPsf(fit.basis, order, center=center, scale=scale, average_position=average)
+    psf = PixelGridPsf(_without_pedestal(fit.basis, sigma), order, center=center, scale=scale, average_position=average)
     return PsfSolution(psf, fit.used, fit.misfit, {"spatialOrder": order})
+
+
+def _without_pedestal(basis: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Take from the mean PSF the light of the stars' surroundings, and scale to unit sum again."""
+    pedestal = measure_wings(basis[0], sigma).pedestal
+    cleaned = basis.copy()
+    cleaned[0] -= pedestal
+    return cleaned / cleaned[0].sum()
 
 
 def determine_psfex(exposure: Exposure, catalog: SourceCatalog, rows: NDArray[np.int64], config: PsfexPsfDeterminerConfig) -> PsfSolution:
