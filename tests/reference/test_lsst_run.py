@@ -258,3 +258,19 @@ def test_sky_positions(measured):
     rows = measured.isolated & measured.good
     for name in ("coord_ra", "coord_dec"):
         np.testing.assert_allclose(measured.catalog[name][rows], measured.reference[name].to_numpy()[rows], rtol=0, atol=1e-10)
+
+
+def test_flags_of_all_sources(run, measured):
+    """Blends, edges and failures too: flags differ where a shape did, or where replacement noise made a difference."""
+    reference, catalog = measured.reference, measured.catalog
+    rows = (reference["deblend_nChild"] == 0).to_numpy() & (reference["base_SdssShape_flag"].to_numpy() == catalog["base_SdssShape_flag"])
+    prefixes = (
+        "base_SdssCentroid", "base_PsfFlux", "base_GaussianFlux", "base_CircularApertureFlux", "base_LocalBackground", "base_PixelFlags",
+        "base_CompensatedTophatFlux",
+    )  # fmt: skip
+    names = [name for name, column in reference.items() if column.dtype == bool and name.startswith(prefixes) and name in catalog.schema]
+    assert len(names) > 60
+    for name in names:
+        if "badShape" not in name:
+            differing = catalog[name][rows] != reference[name].to_numpy()[rows]
+            assert differing.sum() <= (0 if run.name != "sim_coadd_i_cmodel" else 3), name

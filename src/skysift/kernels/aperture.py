@@ -49,21 +49,16 @@ def circle_sums(view, variance, xs, ys, radii):
         inner = -1.0
         for r in range(len(radii)):
             r2 = radii[r] * radii[r]
-            y_low = math.ceil(ys[i] - radii[r])
-            y_high = math.floor(ys[i] + radii[r])
-            if y_low < 0 or y_high >= height:
+            reach = radii[r]
+            if not (reach - 0.5 <= xs[i] <= width - 0.5 - reach and reach - 0.5 <= ys[i] <= height - 0.5 - reach):
                 break
-            whole = True
-            for y in range(y_low, y_high + 1):
+            for y in range(math.ceil(ys[i] - reach), math.floor(ys[i] + reach) + 1):
                 dy2 = (y - ys[i]) ** 2
                 if r2 < dy2:
                     continue
                 half = math.sqrt(r2 - dy2)
                 left = int(math.ceil(xs[i] - half))
                 right = int(math.floor(xs[i] + half))
-                if left < 0 or right >= width:
-                    whole = False
-                    break
                 gap_left = right + 1
                 gap_right = right
                 if inner >= dy2:
@@ -81,8 +76,6 @@ def circle_sums(view, variance, xs, ys, radii):
                 for k in range(len(pixels)):
                     s += pixels[k]
                     t += noises[k]
-            if not whole:
-                break
             result[i, r, 0] = s
             result[i, r, 1] = t
             truncated[i, r] = False
@@ -137,30 +130,23 @@ def ellipse_sums(view, variance, xs, ys, ixx, ixy, iyy):
     for i in range(n):
         if not (abs(xs[i]) < 1e9 and abs(ys[i]) < 1e9 and 0.0 <= iyy[i] < 1e9 and 0.0 <= ixx[i] < 1e9):
             continue
-        reach = math.sqrt(iyy[i])
-        y_low = int(math.ceil(ys[i] - reach))
-        y_high = int(math.floor(ys[i] + reach))
-        if y_low < 0 or y_high >= height:
+        reach_x, reach_y = math.sqrt(ixx[i]), math.sqrt(iyy[i])
+        if not (reach_x - 0.5 <= xs[i] <= width - 0.5 - reach_x and reach_y - 0.5 <= ys[i] <= height - 0.5 - reach_y):
             continue
         show(view, i)
         s = 0.0
         t = 0.0
-        whole = True
-        for y in range(y_low, y_high + 1):
+        for y in range(int(math.ceil(ys[i] - reach_y)), int(math.floor(ys[i] + reach_y)) + 1):
             left, right = ellipse_row(y, xs[i], ys[i], ixx[i], ixy[i], iyy[i])
-            if left <= right and (left < 0 or right >= width):
-                whole = False
-                break
             pixels = view.image[y, left : max(left, right + 1)]
             noises = variance[y, left : max(left, right + 1)]
             for k in range(len(pixels)):
                 s += pixels[k]
                 t += noises[k]
         hide(view, i)
-        if whole:
-            result[i, 0] = s
-            result[i, 1] = t
-            truncated[i] = False
+        result[i, 0] = s
+        result[i, 1] = t
+        truncated[i] = False
     return result, truncated
 
 

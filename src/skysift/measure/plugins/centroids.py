@@ -144,11 +144,12 @@ class SdssCentroidPlugin(Centroid):
         batch[f"{self.name}_xErr"] = result[:, 2]
         batch[f"{self.name}_yErr"] = result[:, 3]
         batch[f"{self.name}_flag_edge"] = (status & kernel.FLAG_EDGE) != 0
-        batch[f"{self.name}_flag_near_edge"] = (status & (kernel.FLAG_NEAR_EDGE | kernel.FLAG_EDGE)) == kernel.FLAG_NEAR_EDGE
+        near_edge = (status & (kernel.FLAG_NEAR_EDGE | kernel.FLAG_EDGE)) == kernel.FLAG_NEAR_EDGE
+        batch[f"{self.name}_flag_near_edge"] = near_edge
         batch[f"{self.name}_flag_noSecondDerivative"] = (status & kernel.FLAG_NO_SECOND_DERIVATIVE) != 0
         batch[f"{self.name}_flag_notAtMaximum"] = (status & kernel.FLAG_NOT_AT_MAXIMUM) != 0
         batch[f"{self.name}_flag_badError"] = bad_error
-        batch[f"{self.name}_flag"] = failed | bad_error | broken
+        batch[f"{self.name}_flag"] = failed | near_edge | bad_error | broken
         self.check(batch, result[:, 0].copy(), result[:, 1].copy(), ~failed)
 
 

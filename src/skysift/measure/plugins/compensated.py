@@ -52,7 +52,7 @@ class CompensatedTophatFluxPlugin(Plugin):
         """Fill the columns, see `Plugin.measure`."""
         from skysift.kernels.aperture import mask_boxes
 
-        x, y, bad = batch.position
+        x, y, _ = batch.position
         inner, outer = self.config.inner_scale, self.config.outer_scale
         scale = 1.0 / (outer**2 - inner**2)
         for aperture in self.config.apertures:
@@ -61,7 +61,7 @@ class CompensatedTophatFluxPlugin(Plugin):
             (f0, v0), (f1, v1), (f2, v2) = _circles(batch, x, y, [aperture, inner * aperture, outer * aperture])
             flux = np.where(inside, f0 - scale * (f2 - f1), np.nan)
             error = np.where(inside, np.sqrt(v0 + scale**2 * (v2 - v1)), np.nan)
-            self.put_flux(batch, flux, error, bad, prefix)
+            self.put_flux(batch, flux, error, ~inside, prefix)
             batch[f"{prefix}_flag_bounds"] = ~inside
             batch[f"{prefix}_mask_bits"] = bits
 
@@ -107,7 +107,7 @@ class CompensatedGaussianFluxPlugin(Plugin):
         from skysift.kernels.aperture import mask_boxes
         from skysift.kernels.flux import compensated_gaussians
 
-        x, y, bad = batch.position
+        x, y, _ = batch.position
         t2 = self.config.t**2
         for width in self.config.kernel_widths:
             prefix = f"{self.name}_{width}"
@@ -115,6 +115,6 @@ class CompensatedGaussianFluxPlugin(Plugin):
             bits, inside = mask_boxes(batch.mask, x, y, math.ceil(2.5758 * width * self.config.t))
             flux = 2.0 * (t2 + 1.0) / (t2 - 1.0) * sums[:, 0]
             error = np.sqrt(sums[:, 1] / sums[:, 2] * 4.0 * math.pi * width**2 * (t2 + 1.0) / t2)
-            self.put_flux(batch, flux, error, bad, prefix)
+            self.put_flux(batch, flux, error, ~inside, prefix)
             batch[f"{prefix}_flag_bounds"] = ~inside
             batch[f"{prefix}_mask_bits"] = bits

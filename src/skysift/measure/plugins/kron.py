@@ -82,7 +82,7 @@ class KronFluxPlugin(Plugin):
 
         config = self.config
         n = len(batch)
-        x, y, bad_position = batch.position
+        x, y, _ = batch.position
         shape = batch.shape
         has_psf = batch.exposure.psf is not None
         psf = batch.psf_shapes if has_psf else np.full((n, 3), np.nan)
@@ -151,7 +151,7 @@ class KronFluxPlugin(Plugin):
             unused: np.zeros(n, np.bool_),
         }.items():
             batch[f"{self.name}_flag_{flag}"] = value
-        self.put_flux(batch, flux, error, bad_position | bad_shape | edge | no_fallback)
+        self.put_flux(batch, flux, error, bad_shape | edge | no_fallback)
 
     def _flux(
         self, batch: Batch, x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray, theta: np.ndarray

@@ -65,7 +65,7 @@ class SdssShapePlugin(Plugin):
         from skysift.kernels import moments as kernel
 
         config = self.config
-        x, y, bad = batch.position
+        x, y, _ = batch.position
         shift = min(max(config.maxShift, 2.0), 10.0)
         overlay = batch.overlay
         if config.background:
@@ -95,7 +95,7 @@ class SdssShapePlugin(Plugin):
         batch[f"{self.name}_flag_unweightedBad"] = hopeless
         batch[f"{self.name}_flag_shift"] = shifted
         batch[f"{self.name}_flag_maxIter"] = (status & kernel.FLAG_MAX_ITER) != 0
-        batch[f"{self.name}_flag"] = bad | unweighted | hopeless | shifted | ~np.isfinite(flux + sigma.sum(axis=1))
+        batch[f"{self.name}_flag"] = unweighted | hopeless | shifted | ~np.isfinite(flux + sigma.sum(axis=1))
         if config.doMeasurePsf:
             shapes = batch.psf_shapes if batch.exposure.psf is not None else np.full((len(batch), 3), np.nan)
             for k, moment in enumerate(("xx", "yy", "xy")):
