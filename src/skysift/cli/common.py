@@ -248,6 +248,15 @@ class Reporter:
             self.progress.advance(self.task)
 
 
+def _set_up_logging(quiet: bool) -> None:
+    """Let the library's warnings out as lines of their own, or keep them in."""
+    import logging
+
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    logging.addLevelName(logging.WARNING, "warning")
+    logging.getLogger("skysift").setLevel(logging.ERROR if quiet else logging.WARNING)
+
+
 def run_images(
     images: Sequence[Path], work: Callable[..., str], jobs: list[dict[str, Any]], *, workers: int, quiet: bool, debug: bool
 ) -> int:
@@ -273,6 +282,7 @@ def run_images(
     exit_code
     """
     codes: list[int] = []
+    _set_up_logging(quiet)
     with Reporter(len(images), quiet) as reporter:
 
         def finish(image: Path, outcome: str | BaseException) -> None:
@@ -297,7 +307,8 @@ def run_images(
             import multiprocessing
             from concurrent.futures import ProcessPoolExecutor, as_completed
 
-            with ProcessPoolExecutor(min(workers, len(images)), mp_context=multiprocessing.get_context("spawn")) as pool:
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(min(workers, len(images)), context, _set_up_logging, (quiet,)) as pool:
                 futures = {pool.submit(work, **job): image for image, job in zip(images, jobs)}
                 for future in as_completed(futures):
                     failure = future.exception()
