@@ -97,7 +97,7 @@ def test_centroid(vectors, measured):
 
 def test_shape(vectors, measured):
     _compare(vectors, measured, "base_SdssShape", atol=1e-5)
-    _compare(vectors, measured, "base_SdssShape_psf")
+    _compare(vectors, measured, "base_SdssShape_psf", atol=1e-12)
     _compare(vectors, measured, "base_GaussianFlux")
     _compare(vectors, measured, "base_ClassificationSizeExtendedness", atol=1e-6, skip=FAILED_SHAPES)
     _compare(vectors, measured, "base_Variance", skip=FAILED_SHAPES)
