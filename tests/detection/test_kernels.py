@@ -121,7 +121,7 @@ def test_locate_peaks_finds_the_maximum_of_the_smoothed_image():
     filtered = gaussian_filter(image, sigma)
     y, x = (int(i) + 20 for i in np.unravel_index(filtered[20:40, 20:40].argmax(), (20, 20)))
     peak = np.array([x], np.int32), np.array([y], np.int32)
-    fx, fy, shift = locate_peaks(filtered, image, *peak, np.array([5.0]), 12.0, window, 5.0)
+    fx, fy, shift = locate_peaks(filtered, image, np.ones(image.shape, np.uint8), *peak, np.array([5.0]), 12.0, window, 5.0)
     rows, columns = np.mgrid[:61, :61]
 
     def light(position):
@@ -129,7 +129,7 @@ def test_locate_peaks_finds_the_maximum_of_the_smoothed_image():
 
     best = minimize(lambda p: -light(p), (fx[0], fy[0]), method="Nelder-Mead", options={"xatol": 1e-4})
     np.testing.assert_allclose([fx[0], fy[0]], best.x, atol=0.03)
-    bright = locate_peaks(filtered, image, *peak, np.array([20.0]), 12.0, window, 5.0)
+    bright = locate_peaks(filtered, image, np.ones(image.shape, np.uint8), *peak, np.array([20.0]), 12.0, window, 5.0)
     assert bright[2][0] == 0
     assert max(abs(bright[0][0] - x), abs(bright[1][0] - y)) <= 0.5
     np.testing.assert_allclose(np.hypot(fx - bright[0], fy - bright[1]), shift)
@@ -138,13 +138,15 @@ def test_locate_peaks_finds_the_maximum_of_the_smoothed_image():
 def test_locate_peaks_finds_the_centre():
     image = gaussian_image((60, 60), [(30.3, 29.6, 100)], 2.0)
     x, y = np.array([29], np.int32), np.array([30], np.int32)
-    fx, fy, _ = locate_peaks(image, image, x, y, np.array([5.0]), 12.0, 2.0, 3.0)
+    fx, fy, _ = locate_peaks(image, image, np.ones(image.shape, np.uint8), x, y, np.array([5.0]), 12.0, 2.0, 3.0)
     np.testing.assert_allclose([fx[0], fy[0]], [30.3, 29.6], atol=0.02)
 
 
 def test_locate_peaks_without_light_stays():
     none = np.zeros((20, 20), np.float32)
-    fx, fy, shift = locate_peaks(none, none, np.array([1], np.int32), np.array([18], np.int32), np.array([5.0]), 12.0, 2.2, 2.5)
+    fx, fy, shift = locate_peaks(
+        none, none, np.ones(none.shape, np.uint8), np.array([1], np.int32), np.array([18], np.int32), np.array([5.0]), 12.0, 2.2, 2.5
+    )
     assert (fx[0], fy[0], shift[0]) == (1.0, 18.0, 0.0)
 
 
@@ -152,16 +154,17 @@ def test_find_hidden_sees_a_shoulder():
     bright = np.array([40.3]), np.array([50.7]), np.array([500.0])
     alone = gaussian_image((100, 100), [(40.3, 50.7, 500)], 2.3)
     one = np.ones_like(alone)
-    assert len(find_hidden(alone, one, one, *bright, 1.6, 5.0, 0.03)) == 0
+    there = np.ones(one.shape, np.uint8)
+    assert len(find_hidden(alone, one, there, *bright, 1.6, 5.0, 0.03)) == 0
     pair = alone + gaussian_image(alone.shape, [(45.1, 52.5, 40)], 2.3)
     # No peak of its own:
     assert len(scan_peaks(pair, np.ones_like(pair), 5.0)[0]) == 1
-    found = find_hidden(pair, one, one, *bright, 1.6, 5.0, 0.03)
+    found = find_hidden(pair, one, there, *bright, 1.6, 5.0, 0.03)
     assert len(found) == 1
     assert np.hypot(found[0, 0] - 45.1, found[0, 1] - 52.5) < 1.5
     assert found[0, 3] == 0
-    one[52, 45] = 0
-    assert len(find_hidden(pair, np.ones_like(one), one, *bright, 1.6, 5.0, 0.03)) == 0
+    there[52, 45] = 0
+    assert len(find_hidden(pair, one, there, *bright, 1.6, 5.0, 0.03)) == 0
 
 
 def test_flood_follows_the_valley():

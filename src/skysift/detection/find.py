@@ -32,6 +32,8 @@ _SCORE_LIMIT = 6.5
 _LEAST_WEIGHT = 0.3
 """A pixel is known if this part of the (squared) kernel lies on pixels that are there."""
 _MANY_MISSING = 0.01
+_STRIPE = 512
+"""Rows that are filtered at a time."""
 _NEAREST = 1.375
 """Two sources are at least this many sigmas of the PSF apart."""
 
@@ -40,8 +42,8 @@ _NEAREST = 1.375
 class _Filtered:
     """The image before (`pixels`, its variance `noise`) and after the filter, in a frame of half a kernel; positions count from its corner."""
 
-    pixels: np.ndarray
-    noise: np.ndarray
+    image: np.ndarray
+    there: np.ndarray
     value: np.ndarray
     variance: np.ndarray
     frame: int
@@ -124,30 +126,43 @@ def _filter(exposure: Exposure, config: FindSourcesConfig, sigma: float) -> _Fil
 
         variance = np.ascontiguousarray(estimate_variance(image, exposure.mask, gain=exposure.gain), np.float32)
     half = max(math.ceil(3.5 * sigma), 2)
-    bits = exposure.mask.bitmask(config.maskPlanes, ignore_missing=True)
-    shape = image.shape[0] + 2 * half, image.shape[1] + 2 * half
-    pixels, noise = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    missing = prepare_pixels(image, variance, np.ascontiguousarray(exposure.mask.array), np.int32(bits), pixels, noise)
-    if len(missing) == image.size:
-        return None
+    mask = np.ascontiguousarray(exposure.mask.array)
+    bits = np.int32(exposure.mask.bitmask(config.maskPlanes, ignore_missing=True))
     taps = gaussian_taps(sigma, half)
     no_flags = np.empty((0, 0), np.int32)
-    value, variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    correlate_separable(pixels, noise, no_flags, taps, taps, value, variance, no_flags)
+    height, shape = image.shape[0], (image.shape[0] + 2 * half, image.shape[1] + 2 * half)
+    value, noise, there = np.empty(shape, np.float32), np.empty(shape, np.float32), np.zeros(shape, np.uint8)
+    for edge in (np.s_[:half], np.s_[height + half :]):
+        value[edge] = noise[edge] = 0
+    # In stripes, since big arrays that are needed only here would cost more to get than to fill.
+    scratch = [np.empty((min(_STRIPE, height) + 4 * half, shape[1]), np.float32) for _ in range(4)]
+    absences = [np.empty((0, 2), np.int32)]
+    for begin in range(0, height, _STRIPE):
+        end = min(begin + _STRIPE, height)
+        first, last = max(begin - half, 0), min(end + half, height)
+        pixels, weights, out, out_noise = (array[: last - first + 2 * half] for array in scratch)
+        absent = prepare_pixels(image[first:last], variance[first:last], mask[first:last], bits, pixels, weights)
+        correlate_separable(pixels, weights, no_flags, taps, taps, out, out_noise, no_flags)
+        whole, stripe = slice(begin + half, end + half), slice(begin - first + half, end - first + half)
+        value[whole], noise[whole], there[whole] = out[stripe], out_noise[stripe], weights[stripe] > 0
+        absences.append(absent[(absent[:, 0] >= stripe.start) & (absent[:, 0] < stripe.stop)] + np.array([first, 0], np.int32))
+    missing = np.concatenate(absences)
+    if len(missing) == image.size:
+        return None
     square = (taps * taps / (taps * taps).sum()).astype(np.float32)
     rows, columns = (_frame_weight(size, square) for size in image.shape)
     if len(missing) > _MANY_MISSING * image.size:
         # So many are not taken off the weight one by one.
-        there, no_plane = np.empty(shape, np.float32), np.empty((0, 0), np.float32)
-        weights = square.astype(np.float64)
-        correlate_separable((noise > 0).astype(np.float32), no_plane, no_flags, weights, weights, there, no_plane, no_flags)
+        weight, no_plane = np.empty(shape, np.float32), np.empty((0, 0), np.float32)
+        double = square.astype(np.float64)
+        correlate_separable(there.astype(np.float32), no_plane, no_flags, double, double, weight, no_plane, no_flags)
         with np.errstate(divide="ignore", invalid="ignore"):
-            value /= there
-            variance /= there * there
-        value[there < _LEAST_WEIGHT] = variance[there < _LEAST_WEIGHT] = np.nan
+            value /= weight
+            noise /= weight * weight
+        value[weight < _LEAST_WEIGHT] = noise[weight < _LEAST_WEIGHT] = np.nan
         rows, columns, missing = (rows > 0).astype(np.float32), (columns > 0).astype(np.float32), missing[:0]
-    normalize_filtered(value, variance, rows, columns, missing, square, _LEAST_WEIGHT)
-    return _Filtered(pixels, noise, value, variance, half, sigma)
+    normalize_filtered(value, noise, rows, columns, missing, square, _LEAST_WEIGHT)
+    return _Filtered(image, there, value, noise, half, sigma)
 
 
 def _frame_weight(size: int, square: np.ndarray) -> np.ndarray:
@@ -170,7 +185,7 @@ def _judged_peaks(exposure: Exposure, filtered: _Filtered, config: FindSourcesCo
     order = np.lexsort((x, y, -significance))
     x, y, significance = x[order], y[order], significance[order]
     value, variance, sigma = filtered.value, filtered.variance, filtered.sigma
-    fx, fy, shift = locate_peaks(value, filtered.pixels, x, y, significance, _BRIGHT, _WINDOW * sigma, _FARTHEST * sigma)
+    fx, fy, shift = locate_peaks(value, filtered.image, filtered.there, x, y, significance, _BRIGHT, _WINDOW * sigma, _FARTHEST * sigma)
     limit = _SCORE_LIMIT + config.minScore
     keep = assess_peaks(value, variance, x, y, fx, fy, significance, shift, sigma, _SCORE, limit, _BRIGHT)
     sources = _Sources(fx, fy, x, y, significance).take(keep)
@@ -236,7 +251,7 @@ def _with_hidden(filtered: _Filtered, sources: _Sources, config: FindSourcesConf
     hidden = find_hidden(
         filtered.value,
         filtered.variance,
-        filtered.noise,
+        filtered.there,
         sources.fx,
         sources.fy,
         sources.significance,

@@ -290,20 +290,21 @@ def _drop(filtered, x0, y0, x1, y1, value, enough):
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _windowed_sums(image, x, y, sigma, half, weight):
+def _windowed_sums(image, there, x, y, sigma, half, weight):
     """Sum of the image under a Gaussian, and its first moments about the centre."""
     height, width = image.shape
+    pad = (there.shape[0] - height) // 2
     x0, y0 = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
-    left, right = max(x0 - half, 0), min(x0 + half, width - 1) + 1
+    left, right = max(x0 - half, pad), min(x0 + half, width + pad - 1) + 1
     for k in range(left, right):
         weight[k - left] = np.exp(-0.5 * ((k - x) / sigma) ** 2)
     total = sum_x = sum_y = 0.0
-    for j in range(max(y0 - half, 0), min(y0 + half, height - 1) + 1):
+    for j in range(max(y0 - half, pad), min(y0 + half, height + pad - 1) + 1):
         weight_y = np.exp(-0.5 * ((j - y) / sigma) ** 2)
-        row = image[j, left:right]
+        row, there_row = image[j - pad, left - pad : right - pad], there[j, left:right]
         in_row = in_row_x = 0.0
         for k in range(row.size):
-            w = weight[k] * row[k]
+            w = weight[k] * row[k] if there_row[k] else 0.0
             in_row += w
             in_row_x += w * k
         total += weight_y * in_row
@@ -313,7 +314,7 @@ def _windowed_sums(image, x, y, sigma, half, weight):
 
 
 @njit(cache=True, nogil=True)
-def locate_peaks(filtered, image, x, y, significance, bright, window, farthest):
+def locate_peaks(filtered, image, there, x, y, significance, bright, window, farthest):
     """Positions of peaks to a fraction of a pixel.
 
     Bright peaks are located in the filtered image. The shape of faint ones is unknown, and that of most is wider than the PSF: they are moved to the
@@ -324,7 +325,9 @@ def locate_peaks(filtered, image, x, y, significance, bright, window, farthest):
     filtered : float32[:, ::1]
         Filtered image.
     image : float32[:, ::1]
-        The image before it was filtered, zero where it is missing.
+        The image before it was filtered, without the frame that the filtered image has.
+    there : uint8[:, ::1]
+        Of the filtered image's shape: zero where the image is missing.
     x, y : int32[::1]
         The peaks.
     significance : float64[::1]
@@ -355,7 +358,7 @@ def locate_peaks(filtered, image, x, y, significance, bright, window, farthest):
             continue
         at_x, at_y = fx[i], fy[i]
         for _ in range(15):
-            total, sum_x, sum_y = _windowed_sums(image, at_x, at_y, window, half, weight)
+            total, sum_x, sum_y = _windowed_sums(image, there, at_x, at_y, window, half, weight)
             if total <= 0:
                 break
             step_x = min(max(2 * sum_x / total, -1.0), 1.0)
@@ -474,18 +477,18 @@ def _cubic(image, x, y):
 
 
 @njit(cache=True, nogil=True)
-def _is_complete(noise, x, y, half):
+def _is_complete(there, x, y, half):
     """Whether no pixel of a box is missing."""
-    height, width = noise.shape
+    height, width = there.shape
     for j in range(max(y - half, 0), min(y + half, height - 1) + 1):
         for k in range(max(x - half, 0), min(x + half, width - 1) + 1):
-            if noise[j, k] == 0:
+            if there[j, k] == 0:
                 return False
     return True
 
 
 @njit(cache=True, nogil=True)
-def _beside(filtered, variance, noise_there, cx, cy, significance, sigma, threshold, asymmetry, found):
+def _beside(filtered, variance, there, cx, cy, significance, sigma, threshold, asymmetry, found):
     """Position and excess of the sources beside one bright source; see `find_hidden`."""
     height, width = filtered.shape
     closest = (1.375 * sigma) ** 2
@@ -534,7 +537,7 @@ def _beside(filtered, variance, noise_there, cx, cy, significance, sigma, thresh
             # The filter distorts the image where pixels are missing, and so makes it unlike its mirror image.
             mx, my = int(np.floor(2 * cx - x0 - k + 0.5)), int(np.floor(2 * cy - y0 - j + 0.5))
             half = int(3 * sigma)
-            if not (_is_complete(noise_there, x0 + k, y0 + j, half) and _is_complete(noise_there, mx, my, half)):
+            if not (_is_complete(there, x0 + k, y0 + j, half) and _is_complete(there, mx, my, half)):
                 continue
             found[n, 0] = x0 + k + 0.5 * (excess[j, k + 1] - excess[j, k - 1]) / (2 * e - excess[j, k + 1] - excess[j, k - 1])
             found[n, 1] = y0 + j + 0.5 * (excess[j + 1, k] - excess[j - 1, k]) / (2 * e - excess[j + 1, k] - excess[j - 1, k])
@@ -546,7 +549,7 @@ def _beside(filtered, variance, noise_there, cx, cy, significance, sigma, thresh
 
 
 @njit(cache=True, nogil=True)
-def find_hidden(filtered, variance, noise, fx, fy, significance, sigma, threshold, asymmetry):
+def find_hidden(filtered, variance, there, fx, fy, significance, sigma, threshold, asymmetry):
     """Find sources that make no peak of their own beside a brighter one: what is left of it when its mirror image is subtracted.
 
     The mirror image about the centre of the bright source is a model of it that holds for every star and every regular galaxy. What is left
@@ -556,8 +559,8 @@ def find_hidden(filtered, variance, noise, fx, fy, significance, sigma, threshol
     ----------
     filtered, variance : float32[:, ::1]
         Filtered image and its variance.
-    noise : float32[:, ::1]
-        Variance of the image before it was filtered, 0 in missing pixels.
+    there : uint8[:, ::1]
+        Zero where the image is missing.
     fx, fy, significance : float64[::1]
         Position and significance of the bright sources.
     sigma : float
@@ -576,7 +579,7 @@ def find_hidden(filtered, variance, noise, fx, fy, significance, sigma, threshol
     beside = np.empty((64, 3))
     n = 0
     for i in range(fx.size):
-        count = _beside(filtered, variance, noise, fx[i], fy[i], significance[i], sigma, threshold, asymmetry, beside)
+        count = _beside(filtered, variance, there, fx[i], fy[i], significance[i], sigma, threshold, asymmetry, beside)
         if n + count > found.shape[0]:
             larger = np.empty((2 * (n + count), 4))
             larger[:n] = found[:n]
