@@ -108,16 +108,23 @@ print(len(table), time.process_time() - start)
 """
 
 
+# A small process in between, because what a process begins with counts into its peak memory.
+RUNNER = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True)
+out = process.stdout.read()
+_, status, usage = os.wait4(process.pid, 0)
+print(json.dumps([os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out]))
+"""
+
+
 def run(command: list[str], cwd: Path | None = None) -> tuple[float, float, str]:
     """CPU seconds, peak memory (MB) and output of a command."""
-    process = subprocess.Popen(command, env=ENVIRONMENT, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    out = process.stdout.read()  # type: ignore[union-attr]
-    err = process.stderr.read()  # type: ignore[union-attr]
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{Path(command[0]).name} failed:\n{err[-2000:]}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out
+    done = subprocess.run([sys.executable, "-c", RUNNER, *command], env=ENVIRONMENT, cwd=cwd, capture_output=True, text=True, check=True)
+    code, seconds, memory, out = json.loads(done.stdout)
+    if code:
+        raise SystemExit(f"{Path(command[0]).name} failed:\n{done.stderr[-2000:]}")
+    return seconds, memory, out
 
 
 def median(repeat: int, measure: Callable[[], tuple[float, float, str]]) -> tuple[float, float, str]:
