@@ -111,3 +111,18 @@ def test_bare_arrays_suffice():
     result = detect(Exposure.from_arrays(exposure.image.array))
     rows = np.flatnonzero(truth["snr"] > 20)
     assert len(matched(result.catalog, truth, rows, 2.5)[0]) / len(rows) > 0.9
+
+
+def test_corrections_that_come_with_a_psf_are_applied():
+    from skysift.image import ApCorrMap, ChebyshevField
+
+    fluxes = []
+    for factor in (1.0, 1.1):
+        exposure, _ = simulate(SceneConfig(width=300, height=300, seed=5))
+        exposure.psf = GaussianPsf(31, 1.6)
+        field, error = (ChebyshevField(exposure.bbox, [[value]]) for value in (factor, 0.0))
+        exposure.ap_corr_map = ApCorrMap({"base_PsfFlux_instFlux": field, "base_PsfFlux_instFluxErr": error})
+        fluxes.append(process(exposure).catalog)
+    np.testing.assert_allclose(fluxes[1]["base_PsfFlux_instFlux"], 1.1 * fluxes[0]["base_PsfFlux_instFlux"])
+    assert fluxes[1]["ext_photometryKron_KronFlux_flag_apCorr"].all()
+    assert not fluxes[1]["ext_photometryKron_KronFlux_flag"].all()

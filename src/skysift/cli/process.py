@@ -56,7 +56,7 @@ def process_image(
     exposure = read_exposure(image, **(reading or {}))
     seconds = time.process_time() - start
     if fit_psf:
-        exposure.psf = None
+        exposure.psf = exposure.ap_corr_map = None
 
     from skysift.pipeline import ProcessConfig, apply_overrides, process, write_products
 

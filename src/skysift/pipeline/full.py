@@ -98,12 +98,11 @@ def _schema(config: ProcessConfig) -> Schema:
 
 
 def _measure_ap_corr(exposure: Exposure, catalog: SourceCatalog, config: ProcessConfig, warnings: list[str]) -> None:
-    """Correct all fluxes to the PSF flux of stars, and that to their total light."""
+    """Correct all fluxes to the PSF flux of stars, and that to their total light; corrections that came with a given PSF are kept."""
     from skysift.characterize.ap_corr import MeasureApCorrError, measure_ap_corr
     from skysift.characterize.wings import light_beyond_stamp
     from skysift.image import ApCorrMap, ChebyshevField
 
-    exposure.ap_corr_map = None
     if not np.any(catalog["calib_psf_used"]):
         return
     corrections = ApCorrMap()

@@ -72,6 +72,8 @@ class ProcessConfig(DetectConfig):
         ]
         self.measurement.plugins["base_CircularApertureFlux"].radii = default.plugins["base_CircularApertureFlux"].radii
         self.measureApCorr.refFluxName = "base_PsfFlux"
+        # A flux without a correction says so in its flag_apCorr; it is no failure.
+        self.applyApCorr.doFlagApCorrFailures = False
         selector = self.measureApCorr.sourceSelector["science"]
         selector.doFlags, selector.doUnresolved, selector.doSignalToNoise = True, False, False
         selector.flags.good, selector.flags.bad = ["calib_psf_used"], []
