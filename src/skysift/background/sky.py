@@ -142,6 +142,8 @@ def _estimate(
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = rms / np.sqrt(weight)
         cells = smooth_to_errors(raw, np.maximum(errors, 1e-3 * block_noise) / np.sqrt(kept), config.smoothing)
+    # Whatever the fit of a wild image says, its sky is not outside of what was seen.
+    cells = np.clip(cells, mean[~empty].min(), mean[~empty].max())
     return cells, errors, rms, 1.0 - np.count_nonzero(excluded & ~empty) / np.count_nonzero(~empty)
 
 

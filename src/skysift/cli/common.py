@@ -252,9 +252,14 @@ def _set_up_logging(quiet: bool) -> None:
     """Let the library's warnings out as lines of their own, or keep them in."""
     import logging
 
-    logging.basicConfig(format="%(levelname)s: %(message)s")
-    logging.addLevelName(logging.WARNING, "warning")
-    logging.getLogger("skysift").setLevel(logging.ERROR if quiet else logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.set_name("skysift.cli")
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    handler.setLevel(logging.ERROR if quiet else logging.WARNING)
+    logger = logging.getLogger("skysift")
+    for other in [h for h in logger.handlers if h.get_name() == handler.get_name()]:
+        logger.removeHandler(other)
+    logger.addHandler(handler)
 
 
 def run_images(
