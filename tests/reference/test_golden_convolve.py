@@ -22,6 +22,7 @@ def masked(vectors, xy0=(0, 0), image=None):
 
 
 def compare(result, vectors, stem, rtol=1e-5):
+    assert f"{stem}_img" in vectors.files
     planes = {"img": result.image.array, "var": result.variance.array, "mask": result.mask.array}
     for name, plane in planes.items():
         key = f"{stem}_{name}"

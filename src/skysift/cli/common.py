@@ -13,8 +13,9 @@ from skysift.errors import SkysiftError
 
 if TYPE_CHECKING:
     from skysift.geom import Box2I
+    from skysift.image import Exposure
 
-__all__ = ["Reporter", "describe_error", "image_options", "output_paths", "parse_bbox", "run_command", "run_images"]
+__all__ = ["Reporter", "describe_error", "image_options", "output_paths", "parse_bbox", "read_image", "run_command", "run_images"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -162,6 +163,32 @@ def run_command(ctx: click.Context, config_class: str, work: Callable[..., str],
         {"image": image, "folder": folder, "stem": stem, **shared} for image, (folder, stem) in zip(images, output_paths(images, output))
     ]
     return run_images(images, work, todo, workers=jobs, quiet=quiet, debug=ctx.obj["debug"])
+
+
+def read_image(image: Path, reading: dict[str, Any] | None, on_stage: Callable[[str], None]) -> tuple[Exposure, float]:
+    """Read an exposure as the first stage of a command.
+
+    Parameters
+    ----------
+    image
+        FITS file.
+    reading
+        Keyword arguments of `skysift.io.read_exposure`.
+    on_stage
+        Called with the name of the stage.
+
+    Returns
+    -------
+    exposure, seconds
+        The exposure, and the CPU time it took.
+    """
+    import time
+
+    from skysift.io import read_exposure
+
+    on_stage("reading")
+    start = time.process_time()
+    return read_exposure(image, **(reading or {})), time.process_time() - start
 
 
 def output_paths(images: Sequence[Path], output: Path | None) -> list[tuple[Path, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from skysift.cli.common import image_options, run_command
+from skysift.cli.common import image_options, read_image, run_command
 
 
 def detect_image(
@@ -44,14 +44,7 @@ def detect_image(
     line
         What to tell the user.
     """
-    import time
-
-    from skysift.io import read_exposure
-
-    on_stage("reading")
-    start = time.process_time()
-    exposure = read_exposure(image, **(reading or {}))
-    seconds = time.process_time() - start
+    exposure, seconds = read_image(image, reading, on_stage)
 
     from skysift.pipeline import DetectConfig, apply_overrides, detect, write_products
 

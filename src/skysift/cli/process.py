@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from skysift.cli.common import image_options, run_command
+from skysift.cli.common import image_options, read_image, run_command
 
 
 def process_image(
@@ -49,12 +49,7 @@ def process_image(
     """
     import time
 
-    from skysift.io import read_exposure
-
-    on_stage("reading")
-    start = time.process_time()
-    exposure = read_exposure(image, **(reading or {}))
-    seconds = time.process_time() - start
+    exposure, seconds = read_image(image, reading, on_stage)
     if fit_psf:
         exposure.psf = exposure.ap_corr_map = None
 
